@@ -1,0 +1,94 @@
+"""The one error tree. Each message says what was asked, what was found, where, and how to mend it.
+
+::
+
+    ArchscopeError                 exit code 2 unless said otherwise
+    ├── UsageError                 a word, option or value that cannot be used
+    │   ├── UnknownNameError       no such model, layer, format or argument; carries the nearest names
+    │   ├── InputSpecError         an --input that cannot be read
+    │   └── OutputError            a file that cannot be written
+    ├── TargetError                a target that cannot be loaded or built
+    │   └── MissingPackageError    it needs a package that is not installed
+    ├── DataError                  missing, corrupt or malformed data
+    ├── CheckError                 a check failed (exit code 1)
+    └── ModelError                 the model itself raised (exit code 3)
+        └── ForwardError           in its forward pass; `.summary` holds everything before the failure
+                                   (defined in `archscope.api`, since it carries a Summary)
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ArchscopeError(Exception):
+    """Anything archscope raises on purpose."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+        """What to do about it, one or more lines; empty where the message says it."""
+
+
+class UsageError(ArchscopeError):
+    """A word, option or value that cannot be used."""
+
+
+class UnknownNameError(UsageError):
+    """A name that nothing answers to."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], remedy: str = "") -> None:
+        """`kind` is what was looked for (`model`, `layer`, ...); `known` are the names that exist."""
+        self.name = name
+        self.suggestions = suggest_names(name, known)
+        near = f"did you mean {join_words(self.suggestions)}?" if self.suggestions else ""
+        super().__init__(f"unknown {kind} {name!r}", "; ".join(part for part in (near, remedy) if part))
+
+
+class InputSpecError(UsageError):
+    """An input specification that cannot be read."""
+
+
+class OutputError(UsageError):
+    """A file that cannot be written."""
+
+
+class TargetError(ArchscopeError):
+    """A target that cannot be loaded or built."""
+
+
+class MissingPackageError(TargetError):
+    """A target that needs a package that is not installed."""
+
+
+class DataError(ArchscopeError):
+    """Missing, corrupt or malformed data."""
+
+
+class CheckError(ArchscopeError):
+    """A check failed."""
+
+    exit_code = 1
+
+
+class ModelError(ArchscopeError):
+    """The traced model raised."""
+
+    exit_code = 3
+
+
+def suggest_names(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:
+    """Up to `limit` of the known names nearest to `name`, nearest first."""
+    by_folded = {candidate.casefold(): candidate for candidate in known}
+    near = get_close_matches(name.casefold(), by_folded, n=limit, cutoff=0.6)
+    return tuple(by_folded[folded] for folded in near)
+
+
+def join_words(words: Iterable[str]) -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    listed = list(words)
+    if len(listed) < 2:
+        return "".join(listed)
+    return f"{', '.join(listed[:-1])} or {listed[-1]}"

@@ -1,0 +1,211 @@
+"""The record of one observed forward pass. Plain frozen data: it can be saved, read and analysed without torch.
+
+Values are numbered: every tensor that enters or leaves an operation is a `ValueRef`, and an in-place operation gives
+its target a new number, so that edges follow the data and not the storage.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from archscope.core.tensors import TensorSpec
+
+Setting: TypeAlias = "bool | int | float | str | tuple[Setting, ...] | None"
+"""A module setting or an operation argument that is plain data."""
+
+Mode = Literal["meta", "fake", "real"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpan:
+    """A place in a source file. Lines and columns count from 1; columns are None where Python does not tell."""
+
+    file: str
+    line: int
+    end_line: int
+    column: int | None
+    end_column: int | None
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRef:
+    """One tensor value, as an input or output of an operation or of a layer."""
+
+    value: int
+    """Number of the value, unique in the trace."""
+    spec: TensorSpec
+    """Its key in the structure (for an operation: the argument's name), shape and dtype."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The value's shape."""
+        return self.spec.shape
+
+
+@dataclass(frozen=True, slots=True)
+class OpRecord:
+    """One operation that the dispatcher ran."""
+
+    index: int
+    """Position in the order of execution, from 0."""
+    name: str
+    """Qualified name without the overload: `aten.convolution`."""
+    overload: str
+    """The overload: `default`, `Tensor`, ..."""
+    layer: int
+    """Id of the innermost layer call it ran in."""
+    inputs: tuple[ValueRef, ...]
+    """Tensor arguments; each spec's key is the schema's argument name (`weight`, `tensors.0`)."""
+    outputs: tuple[ValueRef, ...]
+    """Tensors it returned."""
+    arguments: tuple[tuple[str, Setting], ...] = ()
+    """Arguments that are not tensors, by the schema's names: stride, padding, groups, ..."""
+    sources: tuple[SourceSpan, ...] = ()
+    """Frames outside torch, innermost first, up to the traced model's forward."""
+
+    def argument(self, name: str, default: Setting = None) -> Setting:
+        """The argument of that name, or `default`."""
+        return next((value for key, value in self.arguments if key == name), default)
+
+    def operand(self, key: str) -> ValueRef | None:
+        """The tensor input of that argument name, or None."""
+        return next((ref for ref in self.inputs if ref.spec.key == key), None)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCall:
+    """One call of one module."""
+
+    id: int
+    """Position in execution (pre-)order; the root is 0."""
+    parent: int | None
+    """Id of the call that made this one; None for the root."""
+    path: str
+    """Module path as `named_modules` gives it (`layer1.0.conv2`); empty for the root."""
+    type: str
+    """Class name."""
+    call: int
+    """How many times this module had been called before in the pass."""
+    depth: int
+    """Nesting of calls; the root is 0."""
+    leaf: bool
+    """True where the call made no call of another module."""
+    inputs: tuple[ValueRef, ...]
+    outputs: tuple[ValueRef, ...]
+    own_params: int
+    """Elements of the parameters registered on this module itself, each tensor once."""
+    params: int
+    """Elements of the parameters of the module and everything beneath it, each tensor once."""
+    trainable_params: int
+    """The part of `params` that requires a gradient."""
+    buffers: int
+    """Elements of the buffers of the module and everything beneath it."""
+    shared_with: tuple[str, ...] = ()
+    """Paths of other modules that hold one of this module's own parameters."""
+    settings: tuple[tuple[str, Setting], ...] = ()
+    """Kernel size, stride, features, ...: the constructor settings of torch's modules that are plain data."""
+    sources: tuple[SourceSpan, ...] = ()
+    """Where the call was made, outside torch, innermost first."""
+    first_op: int = 0
+    """Index of the first operation that ran inside this call."""
+    end_op: int = 0
+    """One past the index of the last operation that ran inside this call."""
+
+    def setting(self, name: str, default: Setting = None) -> Setting:
+        """The setting of that name, or `default`."""
+        return next((value for key, value in self.settings if key == name), default)
+
+    @property
+    def source(self) -> SourceSpan | None:
+        """The innermost frame outside torch that made the call."""
+        return self.sources[0] if self.sources else None
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Dataflow: one operation reads what another made."""
+
+    producer: int | None
+    """Index of the operation that made the value; None for a model input, a parameter or a constant."""
+    consumer: int
+    """Index of the operation that reads it."""
+    value: int
+    """Number of the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateTensor:
+    """A parameter or buffer of the traced module."""
+
+    path: str
+    """First qualified name that holds it (`features.0.weight`)."""
+    value: int
+    """Number of the value that stands for it in the operations' inputs."""
+    shape: tuple[int, ...]
+    dtype: str
+    kind: Literal["parameter", "buffer"]
+    trainable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why and where the forward pass stopped."""
+
+    layer: int
+    """Id of the innermost call whose forward raised."""
+    path: str
+    """That call's module path."""
+    error: str
+    """Class name of the exception."""
+    message: str
+    """Its original text."""
+    sources: tuple[SourceSpan, ...] = ()
+    """Frames outside torch, innermost first."""
+    expected: str | None = None
+    got: str | None = None
+    remedies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StateTotals:
+    """Parameters and buffers of the whole module, each tensor once."""
+
+    params: int
+    trainable_params: int
+    buffers: int
+    """Elements of the buffers."""
+    param_bytes: int
+    buffer_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One observed forward pass."""
+
+    archscope: str
+    """Version of archscope that made it."""
+    torch: str
+    """Version of torch that ran it."""
+    target: str
+    """What was asked for: a name as typed, or the class of a module given from Python."""
+    arguments: tuple[tuple[str, Setting], ...]
+    """Constructor arguments asked for with the target."""
+    mode: Mode
+    training: bool
+    inputs: tuple[ValueRef, ...]
+    outputs: tuple[ValueRef, ...]
+    layers: tuple[LayerCall, ...]
+    ops: tuple[OpRecord, ...]
+    edges: tuple[Edge, ...]
+    state: tuple[StateTensor, ...]
+    totals: StateTotals
+    never_called: tuple[str, ...] = ()
+    """Paths of modules whose own parameters no operation touched."""
+    notes: tuple[str, ...] = ()
+    """What the reader must know: why the mode is not meta, what was unwrapped, ..."""
+    failure: Failure | None = None
+
+    @property
+    def root(self) -> LayerCall:
+        """The call of the traced module itself."""
+        return self.layers[0]
