@@ -1,0 +1,86 @@
+"""The registry of built-in models: a name enters, its entry or a `torch.nn.Module` leaves.
+
+Importing this module imports no torch; `build_model` imports the builder that a row names.
+"""
+
+from collections.abc import Iterable
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from archscope.core.errors import UnknownNameError
+from archscope.core.trace import Setting
+from archscope.models.entry import ModelEntry, Shape
+from archscope.models.rows import ROWS
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def find_entry(name: str) -> ModelEntry:
+    """The entry of that name or alias; case, hyphens and underscores do not matter (`VGG-D`, `ResNet-50`).
+
+    Raises UnknownNameError, with the nearest names, where nothing answers.
+    """
+    entry = _BY_NAME.get(_fold(name))
+    if entry is None:
+        raise UnknownNameError("model", name, _spelled_names(ROWS), "`archscope models` lists them")
+    return entry
+
+
+def list_entries() -> tuple[ModelEntry, ...]:
+    """Every entry, in the order of the papers."""
+    return ROWS
+
+
+def check_arguments(name: str, /, **arguments: object) -> dict[str, Setting]:
+    """The given arguments in canonical form.
+
+    Raises UnknownNameError for an argument the model does not take, UsageError for a value it cannot use.
+    """
+    entry = find_entry(name)
+    accepted = {argument.name: argument for argument in entry.arguments}
+    for word in arguments:
+        if word not in accepted:
+            raise UnknownNameError("argument", word, accepted, f"{entry.name} takes {', '.join(accepted)}")
+    return {word: accepted[word].check(value) for word, value in arguments.items()}
+
+
+def default_input_shape(name: str, /, **arguments: object) -> Shape:
+    """The image the model was made for, as (C, H, W): 3x224x224 for resnet18, 3x32x32 with `stem="cifar"`."""
+    return find_entry(name).input_shape_with(check_arguments(name, **arguments))
+
+
+def build_model(name: str, /, **arguments: object) -> "nn.Module":
+    """A new module of that name, initialised, in training mode as torch makes it.
+
+    Under `torch.device("meta")` nothing is allocated and nothing initialised. Raises UnknownNameError for an unknown
+    model or argument, UsageError for a value that cannot be used.
+    """
+    entry = find_entry(name)
+    given = check_arguments(name, **arguments)
+    module_name, _, function = entry.builder.partition(":")
+    builder = getattr(import_module(module_name), function)
+    module: nn.Module = builder(**dict(entry.settings), **{**entry.defaults(), **given})
+    return module
+
+
+def index_entries(entries: Iterable[ModelEntry]) -> dict[str, ModelEntry]:
+    """Entries by folded name and alias. Raises ValueError where two would answer to one name."""
+    index: dict[str, ModelEntry] = {}
+    for entry in entries:
+        for name in (entry.name, *entry.aliases):
+            if _fold(name) in index:
+                raise ValueError(f"two models answer to {name!r}: {index[_fold(name)].name} and {entry.name}")
+            index[_fold(name)] = entry
+    return index
+
+
+def _fold(name: str) -> str:
+    return name.strip().casefold().replace("-", "").replace("_", "")
+
+
+def _spelled_names(entries: Iterable[ModelEntry]) -> tuple[str, ...]:
+    return tuple(name for entry in entries for name in (entry.name, *entry.aliases))
+
+
+_BY_NAME = index_entries(ROWS)
