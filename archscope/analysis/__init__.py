@@ -1,0 +1,1 @@
+"""Pure functions from a `Trace` to numbers: MACs, folding, ... Nothing here knows torch."""

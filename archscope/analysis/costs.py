@@ -1,0 +1,80 @@
+"""A trace goes in; the cost of every operation, every layer call and the whole pass comes out."""
+
+from math import prod
+
+from archscope.analysis.macs import FORMULAS, count_op
+from archscope.core.cost import Cost, CostReport, LayerCost, Uncounted
+from archscope.core.trace import OpRecord, Trace
+
+
+def count_costs(trace: Trace) -> CostReport:
+    """MACs by operation and by layer call, activations, and what could not be counted, with reasons."""
+    ops = tuple(count_op(op) for op in trace.ops)
+    known = sum(cost.macs for cost in ops if cost.macs is not None)
+    complete = all(cost.macs is not None for cost in ops)
+    return CostReport(
+        ops=ops,
+        layers=_count_layers(trace, ops),
+        macs=known if complete else None,
+        counted_macs=known,
+        activations=_count_activations(trace),
+        uncounted=_list_uncounted(trace, ops),
+    )
+
+
+def _count_layers(trace: Trace, ops: tuple[Cost, ...]) -> tuple[LayerCost, ...]:
+    own: list[int | None] = [0] * len(trace.layers)
+    for op, cost in zip(trace.ops, ops, strict=True):
+        own[op.layer] = _add(own[op.layer], cost.macs)
+    whole = list(own)
+    for layer in reversed(trace.layers):
+        if layer.parent is not None:
+            whole[layer.parent] = _add(whole[layer.parent], whole[layer.id])
+    return tuple(LayerCost(inclusive, exclusive) for inclusive, exclusive in zip(whole, own, strict=True))
+
+
+def _add(total: int | None, part: int | None) -> int | None:
+    return None if total is None or part is None else total + part
+
+
+def _list_uncounted(trace: Trace, ops: tuple[Cost, ...]) -> tuple[Uncounted, ...]:
+    found: dict[tuple[str, str], list[OpRecord]] = {}
+    for op, cost in zip(trace.ops, ops, strict=True):
+        if cost.macs is None:
+            found.setdefault((op.name, cost.reason), []).append(op)
+    return tuple(
+        Uncounted(name, tuple(sorted({op.layer for op in records})), len(records), reason)
+        for (name, reason), records in found.items()
+    )
+
+
+def _count_activations(trace: Trace) -> int:
+    """Output elements of convolutions and of products with a weight; products of two activations are attention."""
+    weights = find_weights(trace)
+    total = 0
+    for op in trace.ops:
+        formula = FORMULAS.get(op.name)
+        if formula is None:
+            continue
+        if formula.layer_outputs is not None:
+            total += formula.layer_outputs(op)
+        elif formula.kind == "convolution" or (formula.kind == "product" and _has_weight(op, weights)):
+            total += prod(op.outputs[0].shape)
+    return total
+
+
+def _has_weight(op: OpRecord, weights: set[int]) -> bool:
+    operands = [ref.value in weights for ref in op.inputs if ref.spec.key in _FACTORS]
+    return any(operands) and not all(operands)
+
+
+_FACTORS = frozenset({"self", "mat1", "mat2", "batch1", "batch2", "vec", "mat", "tensor", "input", "weight", "i2"})
+
+
+def find_weights(trace: Trace) -> set[int]:
+    """Numbers of the values that are parameters or buffers or were computed from such alone."""
+    weights = {tensor.value for tensor in trace.state}
+    for op in trace.ops:
+        if op.inputs and all(ref.value in weights for ref in op.inputs):
+            weights.update(ref.value for ref in op.outputs)
+    return weights

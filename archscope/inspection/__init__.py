@@ -1,0 +1,1 @@
+"""Questions that need a live model and the analysis: which input sizes work, budgets, ..."""

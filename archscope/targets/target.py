@@ -1,0 +1,47 @@
+"""What a target is once it has been found."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from archscope.core.trace import Setting
+
+
+@dataclass(frozen=True, slots=True)
+class InputTensor:
+    """One input tensor of a forward pass."""
+
+    name: str | None
+    """Keyword it is passed by; None for a positional input."""
+    shape: tuple[int, ...]
+    dtype: str | None = None
+    """Dtype name; None: the dtype of the module's floating-point parameters."""
+    fill: int | float | None = None
+    """Value of every element where the pass must be real; None: noise for floating-point, zeros for the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A module that can be built, with what is known of its inputs."""
+
+    text: str
+    """As typed: `timm:resnet50`."""
+    title: str
+    """For people: `resnet50 (stride in the 3x3 convolution, as torchvision)`."""
+    build: Callable[[], nn.Module]
+    """Builds the module, with the caller's default device and dtype. Raises TargetError."""
+    arguments: Mapping[str, Setting] = field(default_factory=dict)
+    """Constructor arguments asked for."""
+    default_inputs: Callable[[nn.Module], tuple[InputTensor, ...]] | None = None
+    """Inputs of the built module when none are asked for; None where nobody knows them."""
+    usual_shape: tuple[int, ...] | None = None
+    """Shape of the usual input where that is one image and known before the module is built."""
+    extra_arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Keyword arguments of forward that are not tensors."""
+    training: bool = False
+    """The flag that forward runs under unless asked otherwise."""
+    is_instance: bool = False
+    """True where `build` returns a module that somebody else also holds, so that only a copy may be run."""
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,38 @@
+"""Operands whose dtypes do not fit: meta kernels let them pass, real ones refuse."""
+
+from typing import Any
+
+import torch
+
+from archscope.tracing.operators import OperatorInfo
+
+_OPERANDS: dict[str, tuple[int, ...]] = {
+    "aten.convolution": (0, 1, 2),
+    "aten.addmm": (1, 2),
+    "aten.mm": (0, 1),
+    "aten.bmm": (0, 1),
+    "aten.baddbmm": (1, 2),
+    "aten.addbmm": (1, 2),
+    "aten.mv": (0, 1),
+    "aten.dot": (0, 1),
+    "aten.addmv": (1, 2),
+    "aten.linear": (0, 1, 2),
+}
+
+
+def check_operand_dtypes(info: OperatorInfo, args: tuple[Any, ...]) -> None:
+    """Refuse what a real kernel would refuse.
+
+    Raises:
+        RuntimeError: two operands of a product or convolution differ in dtype.
+    """
+    positions = _OPERANDS.get(info.name)
+    if positions is None:
+        return
+    operands = [args[i] for i in positions if i < len(args) and isinstance(args[i], torch.Tensor)]
+    first = operands[0].dtype
+    for other in operands[1:]:
+        if other.dtype != first:
+            raise RuntimeError(
+                f"expected all operands of {info.name} to have the same dtype, but got {first} and {other.dtype}"
+            )

@@ -1,0 +1,112 @@
+"""How the operations of a traced forward pass are run: on meta tensors, on fake tensors, or for real."""
+
+from typing import Any, Protocol
+
+import torch
+
+from archscope.core.trace import Mode
+from archscope.tracing.constants import ConstantTable, DataDependentError
+from archscope.tracing.dtypes import check_operand_dtypes
+from archscope.tracing.operators import OperatorInfo
+from archscope.tracing.rules import apply_rule
+from archscope.tracing.structure import iterate_tensors, map_tensors
+
+META = torch.device("meta")
+
+
+class Executor(Protocol):
+    """Runs operations for the recorder."""
+
+    @property
+    def mode(self) -> Mode:
+        """The word for it in the trace."""
+
+    def stand_in(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The tensor that takes the place of `tensor` in this pass."""
+
+    def prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with stand-ins put in."""
+
+    def run(self, func: Any, info: OperatorInfo, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run one operation on prepared arguments."""
+
+
+class DirectExecutor:
+    """Runs every operation as it is: for fake tensors and for real ones."""
+
+    def __init__(self, mode: Mode) -> None:
+        self.mode: Mode = mode
+
+    def stand_in(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The tensor itself."""
+        return tensor
+
+    def prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments as they are."""
+        return args, kwargs
+
+    def run(self, func: Any, info: OperatorInfo, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run the operation."""
+        check_operand_dtypes(info, args)
+        return func(*args, **kwargs)
+
+
+class MetaExecutor:
+    """Runs every operation on meta tensors; small constants are computed beside it so that code may read them."""
+
+    mode: Mode = "meta"
+
+    def __init__(self, *, plain: bool = False) -> None:
+        """`plain` leaves out the exact shape rules: every operation runs its true meta kernel (the oracle)."""
+        self.constants = ConstantTable()
+        self._plain = plain
+        self._stand_ins: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def stand_in(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The tensor itself if it is on meta; else its meta stand-in, the same one each time."""
+        if tensor.device.type == "meta":
+            return tensor
+        found = self._stand_ins.get(id(tensor))
+        if found is None:
+            found = self._stand_ins[id(tensor)] = (tensor, make_stand_in(tensor))
+            self.constants.remember_original(found[1], tensor)
+        return found[1]
+
+    def prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Put stand-ins in the place of tensors that are not on meta (literals, captured tensors)."""
+        for _, tensor in iterate_tensors((args, kwargs)):
+            if tensor.device.type != "meta":
+                return map_tensors(args, self.stand_in), map_tensors(kwargs, self.stand_in)
+        return args, kwargs
+
+    def run(self, func: Any, info: OperatorInfo, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run the operation on meta; constants in, constants out."""
+        check_operand_dtypes(info, args)
+        known = self.constants.evaluate(func, info, args, kwargs)
+        if known is not None and not any(True for _ in iterate_tensors(known)):
+            return known
+        if not self._plain:
+            output = apply_rule(func, args, kwargs)
+            if output is not None:
+                return output
+        try:
+            output = func(*args, **(_on_meta(info, args, kwargs)))
+        except NotImplementedError as error:
+            if known is None:
+                raise DataDependentError(info.name) from error
+            output = map_tensors(known, make_stand_in)
+        self.constants.bind(output, known)
+        return output
+
+
+def _on_meta(info: OperatorInfo, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    if not info.takes_device or info.argument_names.index("device") < len(args):
+        return kwargs
+    return {name: value for name, value in kwargs.items() if name != "pin_memory"} | {"device": META}
+
+
+def make_stand_in(tensor: torch.Tensor) -> torch.Tensor:
+    """A meta tensor of the same sizes, strides and dtype, without memory."""
+    if tensor.layout is not torch.strided:
+        return torch.empty(tensor.shape, dtype=tensor.dtype, device=META)
+    return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=META)

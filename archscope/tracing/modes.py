@@ -1,0 +1,219 @@
+"""The three ways to run a forward pass: on meta tensors, on fake CPU tensors, for real; tried in this order.
+
+Meta needs no memory and no values. A pass that reads values, or uses what meta lacks, goes on to fake tensors and then
+to a real forward. A failure seen on meta is confirmed on fake CPU tensors before it is reported, since meta is at times
+too strict.
+"""
+
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from archscope.core.errors import UsageError
+from archscope.core.trace import Mode, Setting
+from archscope.core.units import format_bytes
+from archscope.tracing.constants import DataDependentError
+from archscope.tracing.construction import construct_on_meta
+from archscope.tracing.executors import DirectExecutor, Executor, MetaExecutor
+from archscope.tracing.observe import Observation, Subject, observe_forward
+from archscope.tracing.standins import copy_module
+from archscope.tracing.structure import map_tensors
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the module comes from: a constructor, or an instance that is somebody else's and is only copied."""
+
+    build: Callable[[], nn.Module] | None = None
+    instance: nn.Module | None = None
+
+
+Inputs = tuple[tuple[Any, ...], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One forward pass asked for."""
+
+    source: Source
+    inputs: Callable[[nn.Module, torch.device], Inputs]
+    """Makes the arguments of forward, tensors on the given device, for the built module."""
+    target: str = ""
+    arguments: tuple[tuple[str, Setting], ...] = ()
+    training: bool | None = None
+    """None: the module's own flag."""
+    mode: Mode | None = None
+    """None: meta, else fake, else real."""
+    plain: bool = False
+    """True meta kernels only, without the exact shape rules."""
+    notes: tuple[str, ...] = field(default=())
+
+
+def trace_request(request: Request) -> Observation:
+    """Trace the request in the mode it asks for, or in the first mode that can carry it."""
+    if request.mode is not None:
+        return _observe(request, request.mode)
+    first = _try_observe(request, "meta")
+    if isinstance(first, Observation) and first.error is None:
+        return first
+    second = _try_observe(request, "fake")
+    if isinstance(second, Observation):
+        if second.error is None:
+            return _annotate(second, f"traced on fake CPU tensors: {_reason(first)}")
+        if isinstance(first, Observation) and not _is_unsupported(first.error) and not _is_unsupported(second.error):
+            return first
+    return _observe_for_real(request, first)
+
+
+def _observe_for_real(request: Request, first: "Observation | Exception") -> Observation:
+    needed = first.trace.totals.param_bytes if isinstance(first, Observation) else 0
+    if needed > _free_memory() // 2:
+        note = f"a real forward would need {format_bytes(needed)} for the parameters alone: force it with --mode real"
+        if isinstance(first, Observation):
+            return _annotate(first, note)
+        raise first
+    third = _try_observe(request, "real")
+    if isinstance(third, Exception):
+        if isinstance(first, Observation):
+            return first
+        raise third
+    return _annotate(third, f"traced by a real forward: {_reason(first)}")
+
+
+def _try_observe(request: Request, mode: Mode) -> "Observation | Exception":
+    """The observation, or the exception that kept the pass from starting."""
+    try:
+        return _observe(request, mode)
+    except Exception as error:  # noqa: BLE001  the next mode is tried, and the last one raises it
+        return error
+
+
+def _reason(first: "Observation | Exception") -> str:
+    error = first.error if isinstance(first, Observation) else first
+    text = " ".join(str(error).split())
+    return f"on meta, {text[:160]}" if isinstance(error, DataDependentError) else f"meta failed with {text[:160]}"
+
+
+def _annotate(observation: Observation, note: str) -> Observation:
+    return replace(observation, trace=replace(observation.trace, notes=(*observation.trace.notes, note)))
+
+
+_UNSUPPORTED = (
+    "DataDependent", "UnsupportedOperator", "UnsupportedFakeTensor", "DynamicOutputShape", "NotImplementedError",
+    "GuardOnDataDependent",
+)  # fmt: skip
+_UNSUPPORTED_TEXTS = ("meta tensor", "Meta tensor", "FakeTensor", "fake tensor", "unallocated storage", "data pointer")
+
+
+def _is_unsupported(error: Exception | None) -> bool:
+    """Whether the error says that the mode, and not the model, is at fault."""
+    names = [kind.__name__ for kind in type(error).__mro__]
+    if any(name.startswith(_UNSUPPORTED) for name in names):
+        return True
+    return any(text in str(error) for text in _UNSUPPORTED_TEXTS)
+
+
+def _observe(request: Request, mode: Mode) -> Observation:
+    with _without_compilation():
+        return {"meta": _observe_meta, "fake": _observe_fake, "real": _observe_real}[mode](request)
+
+
+def _observe_meta(request: Request) -> Observation:
+    executor = MetaExecutor(plain=request.plain)
+    instance = request.source.instance
+    if instance is not None:
+        module, notes = copy_module(instance, executor.stand_in)
+    else:
+        module, notes = construct_on_meta(_builder(request), executor), ()
+    inputs = map_tensors(request.inputs(module, torch.device("meta")), executor.stand_in)
+    return _run(request, (module, notes), inputs, executor)
+
+
+def _observe_fake(request: Request) -> Observation:
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    fake = FakeTensorMode(allow_non_fake_inputs=True)
+
+    def convert(tensor: torch.Tensor) -> torch.Tensor:
+        with fake:
+            return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device="cpu")
+
+    if request.source.instance is not None:
+        module, notes = copy_module(request.source.instance, convert)
+    else:
+        blank = construct_on_meta(_builder(request), MetaExecutor())
+        module, notes = copy_module(blank, convert)
+    args = map_tensors(request.inputs(module, torch.device("meta")), convert)
+    with _quiet_fake_tensors(), fake:
+        return _run(request, (module, notes), args, DirectExecutor("fake"))
+
+
+def _observe_real(request: Request) -> Observation:
+    instance = request.source.instance
+    if instance is not None:
+        if any(tensor.device.type == "meta" for tensor in (*instance.parameters(), *instance.buffers())):
+            raise UsageError("the module is on meta and has no values, so it cannot run for real", "give a real module")
+        module, notes = copy_module(instance, lambda tensor: tensor.detach().clone())
+    else:
+        module, notes = _builder(request)(), ()
+    inputs = map_tensors(request.inputs(module, torch.device("cpu")), lambda tensor: tensor.detach().clone())
+    return _run(request, (module, notes), inputs, DirectExecutor("real"))
+
+
+Copied = tuple[nn.Module, tuple[str, ...]]
+"""A module that may be run, and notes on how it was made."""
+
+
+def _run(request: Request, copied: Copied, inputs: Inputs, executor: Executor) -> Observation:
+    module, notes = copied
+    if request.training is not None:
+        module.train(request.training)
+    args, kwargs = inputs
+    subject = Subject(module, args, kwargs, request.target, request.arguments, (*request.notes, *notes))
+    return observe_forward(subject, executor)
+
+
+def _builder(request: Request) -> Callable[[], nn.Module]:
+    if request.source.build is None:
+        raise UsageError("nothing to trace: neither a module nor a constructor was given")
+    return request.source.build
+
+
+@contextmanager
+def _quiet_fake_tensors() -> Iterator[None]:
+    """Fake tensors log a traceback for every error they raise; this thread's are reported by us."""
+    thread = threading.get_ident()
+
+    def is_other_thread(record: logging.LogRecord) -> bool:
+        return record.thread != thread
+
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    logger.addFilter(is_other_thread)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_other_thread)
+
+
+@contextmanager
+def _without_compilation() -> Iterator[None]:
+    """Compiled modules and functions run as they were written; where nothing was compiled, nothing is imported."""
+    with ExitStack() as stack:
+        if "torch._dynamo" in sys.modules:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        yield
+
+
+def _free_memory() -> int:
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return 4 * 2**30

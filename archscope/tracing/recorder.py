@@ -1,0 +1,180 @@
+"""One dispatch mode that sees every operation of a forward pass and writes each down under its module call."""
+
+import sys
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from archscope.core.trace import Edge, OpRecord, Setting, SourceSpan, ValueRef
+from archscope.tracing.calls import current_observer
+from archscope.tracing.executors import Executor
+from archscope.tracing.operators import OperatorInfo, describe_operator
+from archscope.tracing.settings import is_plain, to_setting
+from archscope.tracing.sources import SourceFinder, spans_of_error
+from archscope.tracing.structure import iterate_tensors
+from archscope.tracing.values import ValueTable
+
+
+class CallTicket:
+    """One module call while it runs, and what is known of it afterwards."""
+
+    __slots__ = ("call", "children", "depth", "end_op", "first_op", "id", "inputs", "module", "outputs", "parent",
+                 "sources", "type_name")  # fmt: skip
+
+    def __init__(self, number: int, module: nn.Module, parent: "CallTicket | None", first_op: int) -> None:
+        self.id = number
+        self.module = module
+        self.parent = parent
+        self.depth: int = 0 if parent is None else parent.depth + 1
+        self.first_op = first_op
+        self.end_op = first_op
+        self.call = 0
+        self.children = 0
+        self.type_name = type(module).__name__
+        self.inputs: tuple[ValueRef, ...] = ()
+        self.outputs: tuple[ValueRef, ...] = ()
+        self.sources: tuple[SourceSpan, ...] = ()
+
+
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Writes down module calls and operations; the executor decides on what tensors they run."""
+
+    supports_higher_order_operators = True
+
+    def __init__(self, executor: Executor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.executor = executor
+        self.values = ValueTable(keep_alive=executor.mode != "real")
+        self.calls: list[CallTicket] = []
+        self.ops: list[OpRecord] = []
+        self.edges: list[Edge] = []
+        self.failed: CallTicket | None = None
+        self.failed_sources: tuple[SourceSpan, ...] = ()
+        self._failed_error: BaseException | None = None
+        self._innermost: CallTicket | None = None
+        self._counts: dict[int, int] = {}
+        self._sources = SourceFinder()
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # True makes torch import torch._dynamo (a second, 120 MB) to mark the method below as not to be compiled.
+        return False
+
+    # --- module calls -------------------------------------------------------------------------------------------
+
+    def enter_call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CallTicket:
+        """Begin a call of `module` inside the innermost one."""
+        parent = self._innermost
+        ticket = CallTicket(len(self.calls), module, parent, len(self.ops))
+        ticket.call = self._counts.get(id(module), 0)
+        self._counts[id(module)] = ticket.call + 1
+        if parent is not None:
+            parent.children += 1
+            ticket.sources = self._sources.find_chain(sys._getframe(2), parent.sources)
+        ticket.inputs = self._refer_all((*enumerate(args), *kwargs.items()))
+        self.calls.append(ticket)
+        self._innermost = ticket
+        return ticket
+
+    def leave_call(self, ticket: CallTicket, output: Any) -> None:
+        """End a call that returned."""
+        ticket.outputs = self._refer_all((("", output),))
+        self._close(ticket)
+
+    def fail_call(self, ticket: CallTicket, error: BaseException) -> None:
+        """End a call that raised; the innermost one that the error (or its cause) passed is where it happened."""
+        known = self._failed_error
+        if known is None or (error is not known and error.__cause__ is not known and error.__context__ is not known):
+            self.failed = ticket
+            self.failed_sources = spans_of_error(error)
+        self._failed_error = error
+        self._close(ticket)
+
+    def _close(self, ticket: CallTicket) -> None:
+        ticket.end_op = len(self.ops)
+        ticket.type_name = type(ticket.module).__name__
+        self._innermost = ticket.parent
+
+    def _refer_all(self, items: tuple[tuple[Any, Any], ...]) -> tuple[ValueRef, ...]:
+        stand_in = self.executor.stand_in
+        return tuple(
+            self.values.refer(key, stand_in(tensor))
+            for name, value in items
+            for key, tensor in iterate_tensors(value, str(name))
+        )
+
+    # --- operations ---------------------------------------------------------------------------------------------
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one operation and write it down."""
+        kwargs = kwargs or {}
+        ticket = self._innermost
+        if ticket is None or current_observer() is not self:
+            return func(*args, **kwargs)
+        info = describe_operator(func)
+        args, kwargs = self.executor.prepare(args, kwargs)
+        index = len(self.ops)
+        inputs, arguments = self._read_arguments(info, args, kwargs, index)
+        output = self.executor.run(func, info, args, kwargs)
+        self._write_mutations(info, args, kwargs, index)
+        self.ops.append(
+            OpRecord(
+                index=index,
+                name=info.name,
+                overload=info.overload,
+                layer=ticket.id,
+                inputs=inputs,
+                outputs=self._write_outputs(info, output, index),
+                arguments=arguments,
+                sources=self._sources.find_chain(sys._getframe(1), ticket.sources),
+            )
+        )
+        return output
+
+    def _read_arguments(
+        self, info: OperatorInfo, args: tuple[Any, ...], kwargs: dict[str, Any], index: int
+    ) -> tuple[tuple[ValueRef, ...], tuple[tuple[str, Setting], ...]]:
+        inputs: list[ValueRef] = []
+        arguments: list[tuple[str, Setting]] = []
+        for name, value in (*_name_positional(info, args), *kwargs.items()):
+            if isinstance(value, torch.Tensor):
+                inputs.append(self._read_value(name, value, index))
+                continue
+            plain = to_setting(value)
+            if is_plain(plain):
+                arguments.append((name, plain))
+            elif isinstance(value, (torch.dtype, torch.layout, torch.memory_format)):
+                arguments.append((name, str(value).removeprefix("torch.")))
+            else:
+                inputs.extend(self._read_value(key, tensor, index) for key, tensor in iterate_tensors(value, name))
+        return tuple(inputs), tuple(arguments)
+
+    def _read_value(self, key: str, tensor: torch.Tensor, index: int) -> ValueRef:
+        ref = self.values.refer(key, tensor)
+        self.values.touched.add(ref.value)
+        self.edges.append(Edge(self.values.producer_of(ref.value), index, ref.value))
+        return ref
+
+    def _write_mutations(self, info: OperatorInfo, args: Any, kwargs: dict[str, Any], index: int) -> None:
+        if not info.mutated:
+            return
+        given = {**dict(_name_positional(info, args)), **kwargs}
+        for name in info.mutated:
+            for _, tensor in iterate_tensors(given.get(name)):
+                self.values.renew(tensor, index)
+
+    def _write_outputs(self, info: OperatorInfo, output: Any, index: int) -> tuple[ValueRef, ...]:
+        refs = []
+        for key, tensor in iterate_tensors(output):
+            # An output that is an input itself (in-place, `out=`) was renewed above.
+            if self.values.producer_of(self.values.number_of(tensor)) != index:
+                self.values.renew(tensor, index)
+            refs.append(self.values.refer(key, tensor))
+        return tuple(refs)
+
+
+def _name_positional(info: OperatorInfo, args: tuple[Any, ...]) -> tuple[tuple[str, Any], ...]:
+    names = info.argument_names
+    return tuple((names[i] if i < len(names) else f"args.{i}", value) for i, value in enumerate(args))

@@ -1,0 +1,83 @@
+"""Nested inputs and outputs go in; their tensors with readable keys come out, in order."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+
+_MAX_DEPTH = 12
+
+
+def iterate_tensors(value: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str, torch.Tensor]]:
+    """Tensors in `value`, with keys such as `0.hidden`; objects that are no containers hold none."""
+    if isinstance(value, torch.Tensor):
+        yield key, value
+        return
+    if depth > _MAX_DEPTH:
+        return
+    for name, item in _iterate_items(value):
+        yield from iterate_tensors(item, f"{key}.{name}" if key else name, depth + 1)
+
+
+def _iterate_items(value: Any) -> Iterator[tuple[str, Any]]:
+    if value is None or isinstance(value, (str, bytes, int, float, complex)):
+        return
+    if isinstance(value, Mapping):
+        yield from ((str(name), item) for name, item in value.items())
+    elif hasattr(value, "_fields") and isinstance(value, tuple):
+        yield from ((name, getattr(value, name)) for name in getattr(value, "_fields", ()))
+    elif isinstance(value, (tuple, list)):
+        yield from ((str(index), item) for index, item in enumerate(value))
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        yield from ((field.name, getattr(value, field.name, None)) for field in dataclasses.fields(value))
+
+
+def map_tensors(value: Any, function: Callable[[torch.Tensor], Any]) -> Any:
+    """`value` rebuilt with `function` applied to each tensor; what holds no tensor is returned as it is."""
+    if isinstance(value, torch.Tensor):
+        return function(value)
+    if not any(True for _ in iterate_tensors(value)):
+        return value
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(map_tensors(item, function) for item in value))
+    if isinstance(value, (tuple, list)):
+        items = [map_tensors(item, function) for item in value]
+        return items if type(value) is list else _rebuild(value, items)
+    if isinstance(value, Mapping):
+        pairs = {name: map_tensors(item, function) for name, item in value.items()}
+        return pairs if type(value) is dict else _rebuild(value, pairs)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        changes = {
+            field.name: map_tensors(getattr(value, field.name), function)
+            for field in dataclasses.fields(value)
+            if field.init
+        }
+        return dataclasses.replace(value, **changes)
+    return value
+
+
+def _rebuild(value: Any, items: Any) -> Any:
+    try:
+        return type(value)(items)
+    except TypeError:
+        return items if isinstance(items, dict) else tuple(items)
+
+
+def name_arguments(forward: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments by the names of forward's parameters; positional ones without a name are `args.0`, ..."""
+    try:
+        parameters = list(inspect.signature(forward).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    named: dict[str, Any] = {}
+    for index, value in enumerate(args):
+        parameter = parameters[index] if index < len(parameters) else None
+        if parameter is None or parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+            start = next((i for i, p in enumerate(parameters) if p.kind is p.VAR_POSITIONAL), None)
+            prefix = parameters[start].name if start is not None else "args"
+            named |= {f"{prefix}.{i - (start or 0)}": args[i] for i in range(index, len(args))}
+            break
+        named[parameter.name] = value
+    return {**named, **kwargs}
