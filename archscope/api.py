@@ -1,36 +1,20 @@
 """The Python calls: `trace`, `build`, and the `Summary` they return. The command line goes through here too."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archscope.core.cost import CostReport
 from archscope.core.errors import ModelError
-from archscope.core.inputs import InputSpec
+from archscope.core.options import TraceOptions
 from archscope.core.table import Table
-from archscope.core.trace import Failure, Mode, Setting, Trace
+from archscope.core.trace import Failure, Trace
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from archscope.targets.target import Target
-    from archscope.tracing.modes import Inputs, Request
-
-
-@dataclass(frozen=True, slots=True)
-class TraceOptions:
-    """How to trace a target named in words."""
-
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    """Constructor arguments."""
-    inputs: tuple[InputSpec, ...] = ()
-    """Inputs asked for; empty: the target's own."""
-    train: bool | None = None
-    """Training flag; None: the target's own (eval for models that are named)."""
-    mode: Mode | None = None
-    """None: meta, else fake tensors, else a real forward."""
+    from archscope.inspection.observation import Observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +64,7 @@ class Summary:
 class ForwardError(ModelError):
     """The traced forward pass raised; `summary` holds everything before the failure, `__cause__` the original."""
 
-    def __init__(self, summary: Summary, remedy: str = "") -> None:
-        failure = summary.trace.failure
-        if failure is None:
-            raise ValueError("a forward error needs a trace that failed")
+    def __init__(self, summary: Summary, failure: Failure, remedy: str = "") -> None:
         super().__init__(describe_failure(summary.trace, failure), remedy)
         self.summary = summary
 
@@ -116,98 +97,22 @@ def trace(target: "nn.Module | str", /, *args: Any, **kwargs: Any) -> Summary:
         ForwardError: the forward pass raised; `.summary` holds everything before.
         UnknownNameError, UsageError, TargetError: the target cannot be found or built.
     """
-    from archscope.tracing.modes import Request, Source
+    from archscope.inspection.observation import observe_module, observe_target
 
     if isinstance(target, str):
-        return _trace_named(target, TraceOptions(), (args, kwargs))
-    request = Request(
-        source=Source(instance=target), inputs=lambda module, device: (args, kwargs), target=type(target).__name__
-    )
-    return _finish(request, type(target).__name__, None)
+        return _summarise(observe_target(target, given=(args, kwargs)))
+    return _summarise(observe_module(target, args, kwargs))
 
 
 def trace_target(text: str, options: TraceOptions) -> Summary:
     """Trace the target `text` as the command line does. Raises what `trace` raises."""
-    return _trace_named(text, options, ((), {}))
+    from archscope.inspection.observation import observe_target
+
+    return _summarise(observe_target(text, options))
 
 
-def _trace_named(text: str, options: TraceOptions, given: "Inputs") -> Summary:
-    from archscope.targets.resolve import resolve_target
-    from archscope.tracing.modes import Request, Source
-
-    target = resolve_target(text, options.arguments)
-    source = Source(instance=target.build()) if target.is_instance else Source(build=target.build)
-    request = Request(
-        source=source,
-        inputs=_InputMaker(target, options.inputs, given),
-        target=target.text,
-        arguments=tuple((name, _plain(value)) for name, value in target.arguments.items()),
-        training=target.training if options.train is None else options.train,
-        mode=options.mode,
-        notes=target.notes,
-    )
-    return _finish(request, target.title, target)
-
-
-def _plain(value: Any) -> Setting:
-    if isinstance(value, (tuple, list)):
-        return tuple(_plain(item) for item in value)
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
-
-
-def _finish(request: "Request", title: str, target: "Target | None") -> Summary:
-    from archscope.analysis.costs import count_costs
-    from archscope.tracing.modes import trace_request
-
-    observation = trace_request(request)
-    summary = Summary(observation.trace, count_costs(observation.trace), title)
-    if observation.error is None:
+def _summarise(observed: "Observed") -> Summary:
+    summary = Summary(observed.trace, observed.costs, observed.title)
+    if observed.error is None or observed.trace.failure is None:
         return summary
-    raise ForwardError(summary, _find_remedy(request, summary.trace, target)) from observation.error
-
-
-@dataclass(frozen=True, slots=True)
-class _InputMaker:
-    """Makes forward's arguments: those given, else those asked for, else the target's own."""
-
-    target: "Target"
-    specs: tuple[InputSpec, ...]
-    given: "Inputs"
-
-    def __call__(self, module: "nn.Module", device: Any) -> "Inputs":
-        from archscope.targets.inputs import make_arguments
-
-        if self.given[0] or self.given[1]:
-            return self.given
-        return make_arguments(self.target, module, self.specs, device)
-
-    def usual_side(self) -> int | None:
-        """The side of the target's own input where that is one square image."""
-        known = self.target.usual_shape
-        return known[-1] if known is not None and len(known) == 4 and known[-1] == known[-2] else None
-
-
-def _find_remedy(request: "Request", trace: Trace, target: "Target | None") -> str:
-    """Which square would work, found by trying, where a square image failed; else nothing."""
-    from archscope.inspection.smallest import find_smallest_square
-    from archscope.tracing.modes import trace_request
-
-    sides = {ref.shape[-1] for ref in trace.inputs if len(ref.shape) == 4 and ref.shape[-1] == ref.shape[-2]}
-    if target is None or len(trace.inputs) != 1 or len(sides) != 1:
-        return ""
-    (side,) = sides
-    maker = request.inputs
-    if not isinstance(maker, _InputMaker):
-        return ""
-    batch, channels = trace.inputs[0].shape[:2]
-
-    def works(size: int) -> bool:
-        spec = InputSpec(None, (batch, channels, size, size), None)
-        resized = replace(request, mode="meta", inputs=replace(maker, specs=(spec,), given=((), {})))
-        return trace_request(resized).error is None
-
-    usual = maker.usual_side()
-    smallest = find_smallest_square(works, side, usual)
-    if smallest is not None:
-        return f"the smallest square that works is {smallest}x{smallest} (found by trying)"
-    return f"{usual}x{usual} works, its usual input" if usual is not None and works(usual) else ""
+    raise ForwardError(summary, observed.trace.failure, observed.remedy) from observed.error

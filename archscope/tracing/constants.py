@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from archscope.tracing.operators import OperatorInfo
-from archscope.tracing.structure import iterate_tensors, map_tensors
+from archscope.tracing.structure import iterate_tensors, list_operands, map_tensors
 
 MAX_ELEMENTS = 4096
 """Larger constants are not computed."""
@@ -43,7 +43,7 @@ class ConstantTable:
         Raises:
             DataDependentError: the operation returns a Python number and its inputs are not known.
         """
-        tensors = [tensor for _, tensor in iterate_tensors((args, kwargs))]
+        tensors = list_operands(args, kwargs)
         if info.value_free:
             return self._run(func, *map_tensors((args, kwargs), _blank)) if _is_small(tensors) else None
         if all(self._is_known(tensor) for tensor in tensors) and (tensors or info.takes_device) and not info.random:

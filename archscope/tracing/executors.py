@@ -9,7 +9,7 @@ from archscope.tracing.constants import ConstantTable, DataDependentError
 from archscope.tracing.dtypes import check_operand_dtypes
 from archscope.tracing.operators import OperatorInfo
 from archscope.tracing.rules import apply_rule
-from archscope.tracing.structure import iterate_tensors, map_tensors
+from archscope.tracing.structure import iterate_tensors, list_operands, map_tensors
 
 META = torch.device("meta")
 
@@ -74,7 +74,7 @@ class MetaExecutor:
 
     def prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Put stand-ins in the place of tensors that are not on meta (literals, captured tensors)."""
-        for _, tensor in iterate_tensors((args, kwargs)):
+        for tensor in list_operands(args, kwargs):
             if tensor.device.type != "meta":
                 return map_tensors(args, self.stand_in), map_tensors(kwargs, self.stand_in)
         return args, kwargs

@@ -93,7 +93,7 @@ def _build_trace(
     ends: tuple[tuple[ValueRef, ...], tuple[ValueRef, ...]],
     error: Exception | None,
 ) -> Trace:
-    state = StateInventory(subject.module)
+    state = StateInventory(subject.module, recorder.executor.stand_in)
     paths: dict[int, str] = {}
     layers = tuple(_build_layer(ticket, state, paths) for ticket in recorder.calls)
     return Trace(

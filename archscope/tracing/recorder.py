@@ -88,7 +88,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         known = self._failed_error
         if known is None or (error is not known and error.__cause__ is not known and error.__context__ is not known):
             self.failed = ticket
-            self.failed_sources = spans_of_error(error)
+            self.failed_sources = (*spans_of_error(error), *ticket.sources)
         self._failed_error = error
         self._close(ticket)
 

@@ -154,7 +154,9 @@ def _batch_norm(x: Any, weight: Any, bias: Any, mean: Any, variance: Any, traini
         return None
     if any(tuple(vector.shape) != (x.shape[1],) for vector in vectors) or (mean is None and not training):
         return None
-    saved = (x.shape[1],) if training else (0,)
+    if training and x.numel() == x.shape[1]:
+        return None
+    saved = (x.shape[1],)
     return _make(tuple(x.shape), x), _make(saved, x), _make(saved, x)
 
 

@@ -1,6 +1,6 @@
 """A module goes in; its parameters and buffers come out, counted, each tensor once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from math import prod
 
 import torch
@@ -14,7 +14,9 @@ from archscope.tracing.values import ValueTable, dtype_name
 class StateInventory:
     """What the modules beneath `root` hold, by tensor identity."""
 
-    def __init__(self, root: nn.Module) -> None:
+    def __init__(self, root: nn.Module, stand_in: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        """`stand_in` gives the tensor that took the place of a parameter in the forward pass (scripted modules)."""
+        self._stand_in = stand_in
         self._modules: dict[int, nn.Module] = {}
         self._paths: dict[int, list[str]] = {}
         self._subtrees: dict[int, dict[int, torch.Tensor]] = {}
@@ -77,7 +79,7 @@ class StateInventory:
             for path, tensor in named:
                 found[id(tensor)] = StateTensor(
                     path=path,
-                    value=values.first_number_of(tensor),
+                    value=values.first_number_of(self._stand_in(tensor)),
                     shape=_shape(tensor),
                     dtype=dtype_name(tensor.dtype),
                     kind="parameter" if kind == "parameter" else "buffer",
@@ -91,7 +93,7 @@ class StateInventory:
         seen = {id(module) for module in called}
         for module in self._modules.values():
             own = list(own_parameters(module))
-            if own and id(module) not in seen and not any(values.was_read(tensor) for tensor in own):
+            if own and id(module) not in seen and not any(values.was_read(self._stand_in(tensor)) for tensor in own):
                 names.append(self._paths[id(module)][0])
         return tuple(names)
 
