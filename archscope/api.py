@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from archscope.inspection.observation import Observed
+    from archscope.models.catalogue import CatalogueRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,13 @@ def build(name: str, /, **arguments: Any) -> "nn.Module":
     from archscope.models.registry import build_model
 
     return build_model(name, **arguments)
+
+
+def list_models() -> "tuple[CatalogueRow, ...]":
+    """The built-in models with source, parameters and MACs, from the generated catalogue; no torch is needed."""
+    from archscope.models.catalogue import load_catalogue
+
+    return load_catalogue()
 
 
 def trace(target: "nn.Module | str", /, *args: Any, **kwargs: Any) -> Summary:

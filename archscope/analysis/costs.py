@@ -1,8 +1,9 @@
 """A trace goes in; the cost of every operation, every layer call and the whole pass comes out."""
 
+from contextlib import suppress
 from math import prod
 
-from archscope.analysis.macs import FORMULAS, count_op
+from archscope.analysis.macs import FORMULAS, UncountableError, count_op
 from archscope.core.cost import Cost, CostReport, LayerCost, Uncounted
 from archscope.core.trace import OpRecord, Trace
 
@@ -54,10 +55,11 @@ def _count_activations(trace: Trace) -> int:
     total = 0
     for op in trace.ops:
         formula = FORMULAS.get(op.name)
-        if formula is None:
+        if formula is None or not op.outputs:
             continue
         if formula.layer_outputs is not None:
-            total += formula.layer_outputs(op)
+            with suppress(UncountableError):  # the operation is listed as uncounted
+                total += formula.layer_outputs(op)
         elif formula.kind == "convolution" or (formula.kind == "product" and _has_weight(op, weights)):
             total += prod(op.outputs[0].shape)
     return total
@@ -68,7 +70,7 @@ def _has_weight(op: OpRecord, weights: set[int]) -> bool:
     return any(operands) and not all(operands)
 
 
-_FACTORS = frozenset({"self", "mat1", "mat2", "batch1", "batch2", "vec", "mat", "tensor", "input", "weight", "i2"})
+_FACTORS = frozenset({"self", "mat1", "mat2", "batch1", "batch2", "vec", "mat", "tensor", "input", "weight", "i1", "i2", "i3"})
 
 
 def find_weights(trace: Trace) -> set[int]:

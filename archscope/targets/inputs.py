@@ -9,6 +9,7 @@ from torch import nn
 
 from archscope.core.errors import UsageError
 from archscope.core.inputs import InputSpec
+from archscope.targets.arguments import build_arguments
 from archscope.targets.target import InputTensor, Target
 
 EXAMPLE = "give the shape: --input 32, --input 3x224x224, --input 1x128:int64 or --input input_ids=1x128:int64"
@@ -21,10 +22,10 @@ def make_arguments(
 
     Raises UsageError where nothing is asked for and the target's origin knows no inputs.
     """
-    inputs = choose_inputs(target, module, specs)
     dtype = find_dtype(module)
-    positional = tuple(_make_tensor(item, dtype, device) for item in inputs if item.name is None)
-    named = {item.name: _make_tensor(item, dtype, device) for item in inputs if item.name is not None}
+    positional, named = build_arguments(
+        choose_inputs(target, module, specs), lambda item: _make_tensor(item, dtype, device)
+    )
     return positional, {**target.extra_arguments, **named}
 
 

@@ -1,12 +1,92 @@
 """The words of a target decide its origin; the origin's file finds it."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+from archscope.core.errors import TargetError, UnknownNameError, suggest_names
 from archscope.targets.builtin import find_builtin
+from archscope.targets.from_file import SUFFIXES, find_in_file
+from archscope.targets.from_notebook import find_in_notebook
+from archscope.targets.from_package import find_in_package, is_importable
+from archscope.targets.from_timm import find_timm_model, is_timm_model
+from archscope.targets.from_torchvision import find_torchvision_model, is_torchvision_model
+from archscope.targets.from_transformers import find_transformers_model
 from archscope.targets.target import Target
+
+ORIGINS: Mapping[str, Callable[[str, Mapping[str, Any]], Target]] = {
+    "torchvision": find_torchvision_model,
+    "timm": find_timm_model,
+    "hf": find_transformers_model,
+}
+"""What may stand before the first colon."""
 
 
 def resolve_target(text: str, arguments: Mapping[str, Any]) -> Target:
-    """Find the target `text` with its constructor `arguments`. Raises UnknownNameError, UsageError, TargetError."""
-    return find_builtin(text, arguments)
+    """Find the target `text` with its constructor `arguments`.
+
+    `vgg16`, `torchvision:NAME`, `timm:NAME`, `hf:CONFIG.json`, `path/file.py:Object`, `path/notebook.ipynb:Object` or
+    `package.module:Object`. A file or module that is named is run. Raises UnknownNameError, UsageError, TargetError.
+    """
+    origin, colon, rest = text.partition(":")
+    if colon and origin in ORIGINS:
+        return ORIGINS[origin](rest, arguments)
+    place, name = _split_object(text)
+    if place is None:
+        return _find_builtin(text, arguments)
+    if place.endswith(SUFFIXES):
+        find = find_in_notebook if place.endswith(".ipynb") else find_in_file
+        return find(Path(place), name, text, arguments)
+    return _find_elsewhere(place, name, text, arguments)
+
+
+def _split_object(text: str) -> tuple[str | None, str]:
+    """`path/net.py` and `Net` of `path/net.py:Net`; no place for a bare name. A drive's colon splits nothing."""
+    if text.endswith(SUFFIXES) or os.path.exists(text):
+        return text, ""
+    place, colon, name = text.rpartition(":")
+    return (place, name.strip()) if colon else (None, text)
+
+
+def _find_builtin(text: str, arguments: Mapping[str, Any]) -> Target:
+    try:
+        return find_builtin(text, arguments)
+    except UnknownNameError as error:
+        if error.name != text or error.suggestions:
+            raise
+        checks = {"torchvision": is_torchvision_model, "timm": is_timm_model}
+        found = [f"{origin}:{text}" for origin, knows in checks.items() if knows(text)]
+        if not found:
+            raise
+        raise UnknownNameError("model", text, (), f"did you mean {' or '.join(found)}?") from error
+
+
+def _find_elsewhere(place: str, name: str, text: str, arguments: Mapping[str, Any]) -> Target:
+    """A module to import; else say what was meant."""
+    if Path(place).exists():
+        raise TargetError(f"{text} is not a .py file, a notebook or a module", _advise_path(Path(place)))
+    parts = place.split(".")
+    importable = all(part.isidentifier() for part in parts)
+    if importable and is_importable(parts[0]):
+        return find_in_package(place, name, text, arguments)
+    near = suggest_names(place, ORIGINS, limit=1)
+    if near:
+        raise UnknownNameError("origin", place, ORIGINS, f"write {near[0]}:{name}")
+    files = [entry.name for entry in _list_folder(Path(place).parent) if entry.suffix in SUFFIXES]
+    for file in suggest_names(Path(place).name, files, limit=1):
+        meant = Path(place).parent / file
+        raise TargetError(f"there is no file or module {place}", f"did you mean {meant}:{name}?")
+    if importable:
+        return find_in_package(place, name, text, arguments)
+    raise TargetError(f"there is no file {place}", "write path/file.py:Object, or package.module:Object")
+
+
+def _list_folder(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _advise_path(path: Path) -> str:
+    if path.suffix == ".json" or (path / "config.json").is_file():
+        return f"a transformers config is written hf:{path}"
+    return "write path/file.py:Object, or package.module:Object"

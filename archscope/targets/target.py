@@ -20,6 +20,9 @@ class InputTensor:
     """Dtype name; None: the dtype of the module's floating-point parameters."""
     fill: int | float | None = None
     """Value of every element where the pass must be real; None: noise for floating-point, zeros for the rest."""
+    group: str | None = None
+    """Inputs of one group are the items of one list argument (the images of a detector), which stands where the first
+    of them stands, or is passed by its name; None: an argument of its own."""
 
 
 @dataclass(frozen=True, slots=True)

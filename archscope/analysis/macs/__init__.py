@@ -32,4 +32,4 @@ def count_op(op: OpRecord) -> Cost:
     return Cost(None, "no formula")
 
 
-__all__ = ["FORMULAS", "REASONS", "Formula", "count_op", "is_free"]
+__all__ = ["FORMULAS", "REASONS", "Formula", "UncountableError", "count_op", "is_free"]

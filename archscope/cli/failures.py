@@ -1,0 +1,66 @@
+"""Exceptions go in; one clear message on stderr and an exit code come out."""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import typer
+
+from archscope.core.errors import ArchscopeError
+
+BUG_CODE = 101
+INTERRUPT_CODE = 130
+
+
+def report_failures(command: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a command: every exception becomes a message and the exit code of DESIGN, a traceback only with --debug."""
+
+    @wraps(command)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except typer.Exit:
+            raise
+        except BaseException as error:  # noqa: BLE001  the last guard: nothing may reach the user as a traceback
+            raise typer.Exit(report_error(error, debug=bool(kwargs.get("debug")))) from None
+
+    return guarded
+
+
+def report_error(error: BaseException, *, debug: bool = False) -> int:
+    """Write what `error` means to stderr; the exit code is returned."""
+    if isinstance(error, BrokenPipeError):
+        _silence_stdout()
+        return 0
+    if debug:
+        traceback.print_exception(error)
+    if isinstance(error, ArchscopeError):
+        print_error(error.message, error.remedy)
+        return error.exit_code
+    if isinstance(error, (KeyboardInterrupt, typer.Abort)):
+        print("interrupted", file=sys.stderr)
+        return INTERRUPT_CODE
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+    told = f"{type(error).__name__}: {error}".rstrip(": ")
+    remedy = "" if debug else "run it again with --debug for the traceback, and report it with that"
+    print_error(f"sorry, this is a bug in archscope: {told}", remedy)
+    return BUG_CODE
+
+
+def print_error(message: str, remedy: str = "") -> None:
+    """`error: ...`, and what to do about it on indented lines beneath."""
+    first, *rest = message.splitlines() or [""]
+    lines = [f"error: {first}", *(f"  {line}" for line in rest), *(f"  {line}" for line in remedy.splitlines())]
+    print("\n".join(line.rstrip() for line in lines), file=sys.stderr)
+
+
+def _silence_stdout() -> None:
+    """The reader has gone: what is left in the buffer must not complain at exit."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  held until exit

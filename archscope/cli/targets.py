@@ -1,0 +1,47 @@
+"""The words of a target go in; its Summary comes out: traced now, or read from a saved trace without torch."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archscope.core.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from archscope.api import Summary
+    from archscope.core.options import TraceOptions
+
+
+def summarise(target: str, options: "TraceOptions") -> "Summary":
+    """Trace `target`, or read it where it is the JSON of a saved trace. Raises what either raises."""
+    from archscope.api import trace_target
+
+    if not is_saved(target):
+        return trace_target(target, options)
+    if options.arguments or options.inputs or options.train or options.mode:
+        raise UsageError(
+            f"{target} is a saved trace: --input, --arg, --train and --mode cannot change it",
+            "name the model itself to trace it again",
+        )
+    return read_summary(Path(target))
+
+
+def is_saved(target: str) -> bool:
+    """Whether the target is named as a saved trace is: `x.json`, with no origin before it."""
+    return target.endswith(".json") and ":" not in target
+
+
+def read_summary(path: Path) -> "Summary":
+    """The Summary in a file that `archscope trace -o x.json` wrote. Raises DataError where it cannot be read."""
+    from archscope.api import Summary
+    from archscope.core.document import costs_from_document, trace_from_document
+
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(
+            f"there is no file {path}", "make one with: archscope trace TARGET --ops -o trace.json"
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"cannot read {path} as JSON: {error}") from error
+    trace = trace_from_document(document, needs_ops=False)
+    return Summary(trace, costs_from_document(document), trace.target)

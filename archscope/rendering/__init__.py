@@ -1,0 +1,21 @@
+"""Tables go in; text comes out: for terminals, Markdown, LaTeX, CSV, JSON."""
+
+from archscope.rendering.formats import (
+    FORMATS,
+    RenderOptions,
+    TableFormat,
+    find_format,
+    find_format_by_suffix,
+    list_formats,
+    render,
+)
+
+__all__ = [
+    "FORMATS",
+    "RenderOptions",
+    "TableFormat",
+    "find_format",
+    "find_format_by_suffix",
+    "list_formats",
+    "render",
+]

@@ -1,0 +1,61 @@
+"""Findings go in; text for people, JSON for machines, or annotations for a CI of GitHub's kind come out."""
+
+from collections.abc import Sequence
+
+from archscope.core.errors import UnknownNameError
+from archscope.core.finding import Finding
+from archscope.core.jsontext import format_json
+
+SCHEMA = "archscope.findings/1"
+WORDS = ("table", "plain", "json", "github")
+"""Formats of findings."""
+
+
+def render_findings(findings: Sequence[Finding], word: str) -> str:
+    """The text of the findings, one line each (and a remedy beneath). Raises UnknownNameError for an unknown format."""
+    folded = word.casefold()
+    if folded == "json":
+        return format_json({"schema": SCHEMA, "findings": [describe_finding(finding) for finding in findings]})
+    if folded == "github":
+        return "".join(f"{_annotate(finding)}\n" for finding in findings)
+    if folded in ("table", "plain"):
+        return "".join(f"{line}\n" for finding in findings for line in _write_lines(finding))
+    raise UnknownNameError("format", word, WORDS, f"known: {', '.join(WORDS)}")
+
+
+def describe_finding(finding: Finding) -> dict[str, object]:
+    """The finding as a JSON object."""
+    return {
+        "severity": finding.severity,
+        "code": finding.code,
+        "message": finding.message,
+        "place": finding.place,
+        "file": finding.file or None,
+        "line": finding.line or None,
+        "expected": finding.expected,
+        "measured": finding.measured,
+        "remedy": finding.remedy,
+    }
+
+
+def _write_lines(finding: Finding) -> list[str]:
+    where = f"{finding.file}:{finding.line}: " if finding.file and finding.line else ""
+    lines = [f"{where}{finding.severity}: {finding.message}"]
+    return lines + [f"  {line}" for line in finding.remedy.splitlines()]
+
+
+def _annotate(finding: Finding) -> str:
+    """`::error file=F,line=N::message`, with the characters escaped that would end it."""
+    kind = "notice" if finding.severity == "note" else finding.severity
+    properties = [f"title={_escape_property(finding.code)}"]
+    if finding.file:
+        properties = [f"file={_escape_property(finding.file)}", f"line={max(1, finding.line)}", *properties]
+    return f"::{kind} {','.join(properties)}::{_escape(finding.message)}"
+
+
+def _escape(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _escape_property(text: str) -> str:
+    return _escape(text).replace(":", "%3A").replace(",", "%2C")

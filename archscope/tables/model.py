@@ -1,0 +1,205 @@
+"""A Trace and its costs go in; the model in the form of the lecture's AlexNet table comes out.
+
+`[55x55x96] CONV1: 96 11x11 filters at stride 4, pad 0`: every word is made from what was traced. A chain is printed
+layer by layer, numbered as in the lecture (convolutions and fully connected layers share the count, pools and norms
+have their own); where the dataflow branches, a block is one row, by its module path.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from archscope.analysis.outline import Outline, OutlineItem, outline_trace
+from archscope.core.cost import CostReport
+from archscope.core.errors import DataError
+from archscope.core.table import Cell, Column, Row, Table
+from archscope.core.tensors import TensorSpec
+from archscope.core.trace import LayerCall, Trace, ValueRef
+from archscope.core.units import format_bytes, format_exact, format_si
+from archscope.tables.layouts import arrange_shape
+from archscope.tables.ownership import ParameterLedger
+from archscope.tables.totals import describe_exceptions, describe_pass, describe_totals, list_names
+from archscope.tables.units import Unit, describe_layer, describe_op
+
+COLUMNS = (
+    Column("shape", "output", align="right"),
+    Column("label", "layer"),
+    Column("params", "parameters", align="right", kind="number"),
+    Column("macs", "MACs", align="right", kind="number"),
+    Column("bytes", "memory", align="right", kind="number", optional=True),
+)
+
+CLASS_SCORES = " (class scores)"
+UNKNOWN = "unknown"
+FAILED = "failed"
+"""In place of the output of a layer that raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One row before it is numbered and worded."""
+
+    unit: Unit
+    outputs: tuple[TensorSpec, ...]
+    shape: str
+    params: int
+    macs: int | None
+
+
+def build_model_table(trace: Trace, costs: CostReport, title: str = "") -> Table:
+    """The table of `trace`, which needs its operations: raises DataError where they were not saved."""
+    if not trace.ops and len(trace.layers) > 1 and trace.failure is None:
+        raise DataError(
+            f"the trace of {trace.target!r} was saved without its operations",
+            "save it with them: archscope trace TARGET --ops -o trace.json",
+        )
+    outline = outline_trace(trace) if trace.layers else Outline((), branches=False)
+    ledger = ParameterLedger(trace)
+    lines = [line for item in outline.items if (line := _read_item(trace, costs, ledger, item))]
+    labels = _number_lines(trace, lines, chain=not outline.branches)
+    rows = [*_build_inputs(trace), *(_build_row(line, label) for line, label in zip(lines, labels, strict=True))]
+    rows += _build_leftover(ledger)
+    rows.append(_build_total(trace, costs, rows))
+    return Table(
+        title=title or trace.target,
+        subtitle=_describe_conditions(trace),
+        columns=COLUMNS,
+        rows=tuple(rows),
+        notes=(describe_totals(trace, costs), *describe_exceptions(trace, costs)),
+    )
+
+
+def _read_item(trace: Trace, costs: CostReport, ledger: ParameterLedger, item: OutlineItem) -> _Line | None:
+    layer = trace.layers[item.layer]
+    if item.op is not None:
+        op, cost = trace.ops[item.op], costs.ops[item.op]
+        unit = describe_op(op, costly=cost.macs != 0)
+        if unit is None:
+            return None
+        specs = tuple(ref.spec for ref in op.outputs[:1])
+        shape = arrange_shape(specs[0].shape, channels_first=unit.kind in ("conv", "pool")) if specs else ""
+        return _Line(unit, specs, shape, ledger.claim_op(op), cost.macs)
+    unit = Unit("other", layer.path, layer.type) if item.block else describe_layer(trace, layer)
+    macs = costs.layers[layer.id].macs
+    if unit is None and macs == 0:
+        return None
+    unit = unit or Unit("other", layer.path, layer.type)
+    specs = tuple(ref.spec for ref in layer.outputs)
+    return _Line(unit, specs, _arrange_outputs(trace, layer), ledger.claim_layer(layer), macs)
+
+
+def _arrange_outputs(trace: Trace, layer: LayerCall) -> str:
+    """The layer's first output as HxWxC, in the layout of the last layer within it that made this shape."""
+    if not layer.outputs:
+        return FAILED if trace.failure else ""
+    shape = layer.outputs[0].shape
+    maker = next(
+        (
+            inner
+            for inner in reversed(trace.layers[layer.id :])
+            if inner.first_op >= layer.first_op and inner.end_op <= layer.end_op and inner.settings
+            if inner.leaf and inner.outputs and inner.outputs[0].shape == shape
+        ),
+        layer,
+    )
+    more = f" and {len(layer.outputs) - 1} more" if len(layer.outputs) > 1 else ""
+    return arrange_shape(shape, channels_first=_is_channels_first(maker)) + more
+
+
+def _is_channels_first(layer: LayerCall) -> bool:
+    """Whether a layer's channels are the second dimension; a linear layer's and a layer norm's are the last."""
+    settings = dict(layer.settings)
+    if "out_features" in settings or "normalized_shape" in settings or "embedding_dim" in settings:
+        return False
+    return len(layer.outputs[0].shape) > 3 or bool(settings.keys() & {"kernel_size", "num_features", "output_size"})
+
+
+def _is_read_channels_first(trace: Trace, ref: ValueRef) -> bool:
+    """What the first layer that reads an input takes for its channels."""
+    reader = next((call for call in trace.layers if call.leaf and ref.value in {r.value for r in call.inputs}), None)
+    return len(ref.shape) > 3 or (reader is not None and reader.setting("kernel_size") is not None)
+
+
+def _number_lines(trace: Trace, lines: Sequence[_Line], *, chain: bool) -> list[str]:
+    """The labels: `CONV1: ...`. Beside blocks, whose layers are not shown, a lone kind has no number."""
+    last = len(lines) - 1
+    totals = Counter(line.unit.heading for line in lines)
+    counts: Counter[str] = Counter()
+    labels = []
+    for index, line in enumerate(lines):
+        unit = line.unit
+        if index == last and unit.kind == "fc" and _is_class_scores(trace, line):
+            unit = replace(unit, detail=unit.detail + CLASS_SCORES)
+        if unit.kind == "other":
+            labels.append(f"{unit.heading}: {unit.detail}".removeprefix(": "))
+            continue
+        counter = "weights" if chain and unit.kind in ("conv", "fc") else unit.heading
+        counts[counter] += 1
+        number = counts[counter] if chain or totals[unit.heading] > 1 else ""
+        labels.append(f"{unit.heading}{number}: {unit.detail}")
+    return labels
+
+
+def _is_class_scores(trace: Trace, line: _Line) -> bool:
+    """Whether the line makes the model's one output, a row of scores for each image."""
+    shapes = [ref.shape for ref in trace.outputs]
+    return len(shapes) == 1 and len(shapes[0]) == 2 and [spec.shape for spec in line.outputs] == shapes
+
+
+def _build_inputs(trace: Trace) -> list[Row]:
+    rows = []
+    for ref in trace.inputs:
+        name = "INPUT" if len(trace.inputs) == 1 else f"INPUT {ref.spec.key}".rstrip()
+        shape = arrange_shape(ref.shape, channels_first=_is_read_channels_first(trace, ref))
+        rows.append(_build_cells(shape, name, 0, 0, ref.spec.size_bytes))
+    return rows
+
+
+def _build_row(line: _Line, label: str) -> Row:
+    return _build_cells(line.shape, label, line.params, line.macs, sum(spec.size_bytes for spec in line.outputs))
+
+
+def _build_leftover(ledger: ParameterLedger) -> list[Row]:
+    """The parameters that no row above holds: class tokens, position embeddings, what was never called."""
+    count, paths = ledger.count_unclaimed()
+    return [_build_cells("", f"other parameters: {list_names(paths)}", count, 0, 0)] if count else []
+
+
+def _build_cells(shape: str, label: str, params: int, macs: int | None, size_bytes: int) -> Row:
+    return Row(
+        (
+            Cell(shape, mark="failed") if shape == FAILED else Cell(f"[{shape}]", shape) if shape else Cell(""),
+            Cell(label),
+            Cell(format_exact(params), params, short=format_si(params), mark="" if params else "muted"),
+            _build_macs(macs),
+            Cell(format_bytes(size_bytes), size_bytes, mark="" if size_bytes else "muted"),
+        )
+    )
+
+
+def _build_macs(macs: int | None) -> Cell:
+    if macs is None:
+        return Cell(UNKNOWN)
+    return Cell(format_exact(macs), macs, short=format_si(macs), mark="" if macs else "muted")
+
+
+def _build_total(trace: Trace, costs: CostReport, rows: Sequence[Row]) -> Row:
+    size_bytes = sum(row.cells[-1].value for row in rows if isinstance(row.cells[-1].value, int))
+    params = trace.totals.params
+    return Row(
+        (
+            Cell(""),
+            Cell("total"),
+            Cell(format_exact(params), params, short=format_si(params)),
+            _build_macs(costs.macs),
+            Cell(format_bytes(size_bytes), size_bytes),
+        ),
+        kind="total",
+    )
+
+
+def _describe_conditions(trace: Trace) -> str:
+    """`batch 1 · eval · float32`."""
+    spec = trace.inputs[0].spec if trace.inputs else None
+    batch = f"batch {spec.shape[0]}" if spec and spec.shape else ""
+    return " · ".join(word for word in (batch, describe_pass(trace), spec.dtype if spec else "") if word)

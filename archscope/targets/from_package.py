@@ -1,0 +1,57 @@
+"""`package.module:Object` as a target: the module is imported, from the current folder too."""
+
+import importlib
+import os
+import pkgutil
+import sys
+from collections.abc import Mapping
+from importlib.machinery import PathFinder
+from typing import Any
+
+from archscope.core.errors import TargetError, UnknownNameError
+from archscope.targets.failures import explain_failure
+from archscope.targets.from_file import advise_failure
+from archscope.targets.imports import ImportScope
+from archscope.targets.objects import Home, find_object_target
+from archscope.targets.target import Target
+
+
+def find_in_package(module_name: str, name: str, text: str, arguments: Mapping[str, Any]) -> Target:
+    """The object `name` of the importable module. Raises UnknownNameError and TargetError."""
+    scope = ImportScope((os.getcwd(),), module_name)
+    with scope.enter():
+        try:
+            module = importlib.import_module(module_name)
+        except (Exception, SystemExit) as error:
+            if isinstance(error, ModuleNotFoundError) and _is_itself(error.name, module_name):
+                raise UnknownNameError("module", module_name, _list_near(module_name)) from error
+            raise explain_failure(error, f"importing {module_name}", advise_failure(error)) from error
+    home = Home(module_name, module, scope.enter, (f"imported {module_name}, which runs its code",))
+    if not name:
+        raise TargetError(f"{text} names no object", f"write {module_name}:NAME")
+    return find_object_target(home, name, text, arguments)
+
+
+def is_importable(top: str) -> bool:
+    """Whether there is a top-level module of that name, in the current folder or installed; nothing is run."""
+    if top in sys.modules or top in sys.builtin_module_names:
+        return True
+    try:
+        return PathFinder.find_spec(top, [os.getcwd(), *sys.path]) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _is_itself(missing: str | None, module_name: str) -> bool:
+    return missing is not None and f"{module_name}.".startswith(f"{missing}.")
+
+
+def _list_near(module_name: str) -> list[str]:
+    """Names of the modules beside the one that is missing."""
+    parent = module_name.rpartition(".")[0]
+    if not parent:
+        return [item.name for item in pkgutil.iter_modules([os.getcwd()])]
+    package = sys.modules.get(parent)
+    if package is None:
+        return [f"{near}.{module_name.partition('.')[2]}" for near in (item.name for item in pkgutil.iter_modules())]
+    return [f"{parent}.{item.name}" for item in pkgutil.iter_modules(getattr(package, "__path__", ()))]

@@ -1,0 +1,183 @@
+"""`hf:CONFIG.json` as a target: the transformers model that a local configuration describes, without its weights.
+
+The class is the first of the configuration's `architectures`, or the auto class of `--arg auto=...`; the other
+arguments replace fields of the configuration. Code that a configuration brings along (`auto_map`) is never run.
+"""
+
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from archscope.core.errors import TargetError, UnknownNameError, UsageError
+from archscope.targets.arguments import freeze_arguments
+from archscope.targets.constructor import call_constructor
+from archscope.targets.extras import import_extra
+from archscope.targets.failures import describe_error, shorten_path
+from archscope.targets.target import Target
+from archscope.targets.transformers_inputs import describe_inputs
+
+_OUTSIDE = ("_name_or_path", "_commit_hash", "auto_map", "transformers_version")
+"""Fields that say where a configuration came from."""
+
+
+def find_transformers_model(place: str, arguments: Mapping[str, Any]) -> Target:
+    """The model of the configuration file, or of the folder that holds a `config.json`.
+
+    Raises UnknownNameError, UsageError, MissingPackageError, TargetError.
+    """
+    text = f"hf:{place}"
+    file = _find_file(place)
+    raw = _read_config(file)
+    transformers = import_extra("transformers", "hf", text)
+    overrides = {name: value for name, value in arguments.items() if name != "auto"}
+    with _stay_offline():
+        config = _make_config(transformers, raw, overrides, shorten_path(str(file)))
+        model_class = _choose_class(transformers, raw, config, arguments.get("auto"))
+    name = getattr(model_class, "__name__", "model")
+    return Target(
+        text=text,
+        title=f"{name} of {shorten_path(str(file))}",
+        build=partial(_build, model_class, config, name),
+        arguments=freeze_arguments(arguments),
+        default_inputs=describe_inputs,
+        notes=_describe_departures(raw, name),
+    )
+
+
+def _find_file(place: str) -> Path:
+    path = Path(place)
+    file = path / "config.json" if path.is_dir() else path
+    if not place or not file.is_file():
+        remedy = "nothing is downloaded: save the model's config.json and name the file or its folder"
+        raise TargetError(f"there is no file {file}" if place else "hf: names no file", remedy)
+    return file.absolute()
+
+
+def _read_config(file: Path) -> dict[str, Any]:
+    shown = shorten_path(str(file))
+    try:
+        raw = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise TargetError(f"{shown} cannot be read as JSON ({describe_error(error)})") from error
+    if not isinstance(raw, dict) or not ("model_type" in raw or "architectures" in raw):
+        raise TargetError(
+            f"{shown} is no transformers configuration: it has no model_type and no architectures",
+            "name the config.json that lies beside a model's weights",
+        )
+    return raw
+
+
+def _make_config(transformers: Any, raw: Mapping[str, Any], overrides: Mapping[str, Any], shown: str) -> Any:
+    """The configuration object, with the fields replaced."""
+    config_class = _find_config_class(transformers, raw, shown)
+    plain = {key: copy.deepcopy(value) for key, value in raw.items() if key not in _OUTSIDE}
+    try:
+        blank = config_class.from_dict(copy.deepcopy(plain))
+        for name, value in overrides.items():
+            _check_field(blank, name, shown)
+            plain[name] = _merge(plain.get(name), value)
+        return config_class.from_dict(plain) if overrides else blank
+    except (TargetError, UsageError):
+        raise
+    except Exception as error:
+        raise TargetError(f"{shown} is refused by {config_class.__name__}: {describe_error(error)}") from error
+
+
+def _find_config_class(transformers: Any, raw: Mapping[str, Any], shown: str) -> Any:
+    known = transformers.CONFIG_MAPPING
+    model_type = raw.get("model_type")
+    if isinstance(model_type, str) and model_type in known:
+        return known[model_type]
+    if raw.get("auto_map"):
+        raise TargetError(
+            f"{shown} needs code of its own (auto_map), which is never run, and transformers does not know "
+            f"the model_type {model_type!r}",
+            "save that code as a file and name its class: path/file.py:Class",
+        )
+    if model_type is not None:
+        raise UnknownNameError(
+            "model_type", str(model_type), known.keys(), f"in {shown}; a newer transformers may know"
+        )
+    model_class = _find_class(transformers, _first_architecture(raw) or "")
+    config_class = getattr(model_class, "config_class", None)
+    if config_class is None:
+        raise TargetError(f"{shown} has no model_type", f'add one, such as "model_type": "bert", to {shown}')
+    return config_class
+
+
+def _check_field(config: Any, name: str, shown: str) -> None:
+    if not hasattr(config, name):
+        known = [field for field in (*config.to_dict(), *config.attribute_map) if not field.startswith("_")]
+        raise UnknownNameError(f"field of {type(config).__name__}", name, known, f"the fields are those of {shown}")
+
+
+def _merge(old: Any, new: Any) -> Any:
+    """A dict changes the fields of a nested configuration that it names, and leaves the others."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {**old, **{key: _merge(old.get(key), value) for key, value in new.items()}}
+    return new
+
+
+def _choose_class(transformers: Any, raw: Mapping[str, Any], config: Any, auto: object) -> Any:
+    """The class named by `auto`, else the first architecture, else AutoModel."""
+    if auto is not None:
+        found = _find_class(transformers, str(auto))
+        if found is None:
+            known = [name for name in dir(transformers) if name.startswith("AutoModel")]
+            raise UnknownNameError("auto class", str(auto), known, "such as --arg auto=AutoModelForCausalLM")
+        return found
+    architecture = _first_architecture(raw)
+    if architecture is None:
+        return transformers.AutoModel
+    found = _find_class(transformers, architecture)
+    if found is None:
+        known = [name for name in dir(transformers) if name.startswith(type(config).__name__.removesuffix("Config"))]
+        known = [name for name in known if _find_class(transformers, name) is not None]
+        remedy = "transformers' plain model is --arg auto=AutoModel"
+        raise UnknownNameError("architecture", architecture, known, remedy)
+    return found
+
+
+def _first_architecture(raw: Mapping[str, Any]) -> str | None:
+    named = raw.get("architectures")
+    return str(named[0]) if isinstance(named, list) and named else None
+
+
+def _find_class(transformers: Any, name: str) -> Any:
+    """The model class or auto class of that name; None where there is none."""
+    found = getattr(transformers, name, None) if name.isidentifier() else None
+    is_model = isinstance(found, type) and (issubclass(found, nn.Module) or name.startswith("AutoModel"))
+    return found if is_model else None
+
+
+def _build(model_class: Any, config: Any, name: str) -> nn.Module:
+    """A new model, in the dtype that the configuration names."""
+    construct = model_class.from_config if hasattr(model_class, "from_config") else model_class._from_config
+    with _stay_offline():
+        return call_constructor(partial(construct, copy.deepcopy(config)), {}, f"transformers' {name}")
+
+
+@contextmanager
+def _stay_offline() -> Iterator[None]:
+    """Some configurations look for a backbone on the hub: in here that fails at once."""
+    constants = import_extra("huggingface_hub.constants", "hf", "hf:")
+    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _describe_departures(raw: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    notes = []
+    if raw.get("auto_map"):
+        notes.append(f"code of its own (auto_map) was not run: this is transformers' {name}")
+    if raw.get("quantization_config"):
+        notes.append("before quantization: quantization_config says how weights are stored, and none are loaded")
+    return tuple(notes)

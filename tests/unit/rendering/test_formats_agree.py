@@ -1,0 +1,185 @@
+"""Every format shows the same cells; a test reads each of them back."""
+
+import csv
+import io
+import json
+import re
+from typing import Any
+
+import jsonschema
+import pytest
+
+from archscope.core.errors import UnknownNameError
+from archscope.core.schemas import load_schema
+from archscope.core.table import Cell, Column, Row, Table, get_value, place_cells
+from archscope.rendering import FORMATS, find_format, find_format_by_suffix, list_formats, render
+
+COLUMNS = (
+    Column("layer", "layer"),
+    Column("count", "count", kind="number", hidden=True),
+    Column("type", "type", flexible=True),
+    Column("params", "parameters", align="right", kind="number"),
+    Column("share", "share", align="right", kind="share", optional=True),
+)
+
+
+def make_row(name: str, path: str, type_name: str, params: int | None, share: float | None, **more: Any) -> Row:
+    number = Cell("unknown" if params is None else f"{params:,}", params)
+    shown = Cell("" if share is None else f"{100 * share:.1f} %", share)
+    return Row((Cell(name, path), Cell("1", 1), Cell(type_name), number, shown), **more)
+
+
+@pytest.fixture
+def table() -> Table:
+    """A tree with every trap: bars, commas, quotes, brackets, backslashes, Korean, an empty cell, an unknown number."""
+    return Table(
+        title="net_1 50% [x] & 모델",
+        subtitle="1x3 · eval",
+        columns=COLUMNS,
+        rows=(
+            make_row("net_1", "", "Net|A", 1_234_567, None, depth=0),
+            make_row("a_b", "a_b", 'Conv "x", y', 1_000_000, 0.75, depth=1),
+            make_row("[0]", "a_b.[0]", r"back\slash {x} $1 #2 ^~<b>*", 0, None, depth=2),
+            make_row("한글", "a_b.한글", "", None, 0.25, depth=2),
+            make_row("c", "c", "a & b", 234_567, 0.004, depth=1),
+            make_row("total", "total", "", 1_234_567, None, kind="total"),
+        ),
+        notes=("1.235 M parameters · 50 % of a_b", "second"),
+    )
+
+
+def list_texts(table: Table, *, paths: bool = False) -> list[list[str]]:
+    """What people read, hidden columns left out."""
+    rows = []
+    for row in table.rows:
+        texts = [
+            str(cell.value) if paths and start == 0 and row.depth else cell.text
+            for start, cell in place_cells(table, row)
+            if not table.columns[start].hidden
+        ]
+        rows.append(texts)
+    return rows
+
+
+def list_values(table: Table) -> list[list[Any]]:
+    return [[get_value(column, cell) for column, cell in zip(table.columns, row.cells, strict=True)]
+            for row in table.rows]  # fmt: skip
+
+
+class TestAgreement:
+    def test_csv(self, table: Table) -> None:
+        header, *rows = csv.reader(io.StringIO(render(table, "csv")))
+        assert header == ["layer", "count", "type", "params", "share"]
+        assert rows == [["" if value is None else str(value) for value in row] for row in list_values(table)]
+
+    def test_json(self, table: Table) -> None:
+        text = render(table, "json")
+        assert text.isascii()
+        document = json.loads(text)
+        jsonschema.Draft202012Validator(load_schema("table")).validate(document)
+        assert [list(row.values()) for row in document["rows"]] == list_values(table)
+        assert (document["title"], document["notes"]) == (table.title, list(table.notes))
+        assert document["rows"][3]["params"] is None
+
+    def test_markdown(self, table: Table) -> None:
+        text = render(table, "md")
+        lines = [line for line in text.splitlines() if line.startswith("|")]
+        rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[2:]]
+        plain = [[re.sub(r"\\(.)", r"\1", cell.strip("*") if index == 5 else cell) for cell in row]
+                 for index, row in enumerate(rows)]  # fmt: skip
+        plain = [[cell.replace("&lt;", "<").replace("&amp;", "&") for cell in row] for row in plain]
+        assert plain == list_texts(table, paths=True)
+        assert "second" in text
+
+    def test_latex(self, table: Table) -> None:
+        rows = [line.removesuffix(r" \\") for line in render(table, "tex").splitlines() if line.endswith(r"\\")]
+        unescaped = []
+        for row in rows[1:]:
+            cells = [re.sub(r"^\\hspace\*\{\dem\}", "", cell) for cell in re.split(r"(?<!\\) ?& ?", row)]
+            unescaped.append([unescape_latex(cell).strip() for cell in cells])
+        assert unescaped == list_texts(table)
+
+    def test_text(self, table: Table) -> None:
+        # Only the tree lines, the bars and the columns' places differ from the cells.
+        for text in (render(table, "plain"), render(table, "table"), render(table, "table", encoding="cp949")):
+            lines = [re.sub(r"^[├└│|` -]+| [▏▎▍▌▋▊▉█#]+$", "", line).split() for line in text.splitlines()]
+            for row in list_texts(table):
+                assert " ".join(row).split() in lines, row
+
+
+def unescape_latex(text: str) -> str:
+    for plain, command in {
+        "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
+        ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "[": "{[}", "]": "{]}", "*": "{*}",
+    }.items():  # fmt: skip
+        text = text.replace(command, f"\0{ord(plain)};")
+    text = re.sub(r"\\([{}$&#%_])", r"\1", text)
+    return re.sub("\0(\\d+);", lambda match: chr(int(match[1])), text)
+
+
+class TestLatex:
+    def check_syntax(self, text: str) -> None:
+        """What TeX would stumble over: braces, environments, the number of cells, bare special characters."""
+        body = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
+        bare = re.sub(r"\\[{}$&#%_\\]", "", body)
+        assert bare.count("{") == bare.count("}")
+        assert not re.search(r"(?<!\\)[#_%~^\"]", bare.replace(r"\textasciitilde", ""))
+        assert bare.count("$") % 2 == 0
+        begins, ends = re.findall(r"\\begin\{(\w+)\}", body), re.findall(r"\\end\{(\w+)\}", body)
+        assert begins == ends
+        columns = re.search(r"\\begin\{\w+\}\{@\{\}([lrc]+)@\{\}\}", body)
+        assert columns
+        for line in body.splitlines():
+            if line.endswith(r"\\"):
+                assert len(re.findall(r"(?<!\\)&", line)) == len(columns[1]) - 1
+                assert not line.lstrip().startswith(("[", "*"))
+
+    def test_it_is_well_formed(self, table: Table) -> None:
+        text = render(table, "tex")
+        self.check_syntax(text)
+        assert r"\usepackage{booktabs}" in text
+        assert text.count(r"\midrule") == 2
+
+    def test_long_tables_break_across_pages(self, table: Table) -> None:
+        row = table.rows[1]
+        text = render(Table(table.title, table.columns, (row,) * 46), "tex")
+        self.check_syntax(text)
+        assert r"\begin{longtable}" in text
+        assert r"\endhead" in text
+
+    def test_spans(self) -> None:
+        columns = (Column("a", "a"), Column("b", "b", hidden=True), Column("c", "c"), Column("d", "d"))
+        text = render(Table("", columns, (Row((Cell("wide", span=3), Cell("x"))),)), "tex")
+        assert r"\multicolumn{2}{l}{wide} & x \\" in text
+
+
+class TestFormatMap:
+    def test_no_word_or_suffix_is_taken_twice(self) -> None:
+        words = list_formats()
+        suffixes = [suffix for entry in FORMATS for suffix in entry.suffixes]
+        assert len(set(words)) == len(words)
+        assert len(set(suffixes)) == len(suffixes)
+
+    @pytest.mark.parametrize(
+        ("path", "name"), [("a.tex", "tex"), ("b.MD", "md"), ("c.csv", "csv"), ("d.json", "json"), ("e.txt", "plain")]
+    )
+    def test_suffixes(self, path: str, name: str) -> None:
+        assert find_format_by_suffix(path).name == name
+
+    @pytest.mark.parametrize(("word", "name"), [("latex", "tex"), ("Markdown", "md"), ("table", "table")])
+    def test_words(self, word: str, name: str) -> None:
+        assert find_format(word).name == name
+
+    def test_what_is_unknown_names_what_is_near(self) -> None:
+        with pytest.raises(UnknownNameError) as caught:
+            find_format("jsno")
+        assert "did you mean json" in caught.value.remedy
+        with pytest.raises(UnknownNameError, match=r"unknown file suffix '\.pdf'"):
+            find_format_by_suffix("x.pdf")
+        with pytest.raises(UnknownNameError, match="unknown file suffix 'noend'"):
+            find_format_by_suffix("noend")
+
+    def test_rows_must_fill_their_table(self) -> None:
+        table = Table("", (Column("a", "a"), Column("b", "b")), (Row((Cell("x"),)),))
+        with pytest.raises(ValueError, match="a row of 1 columns in a table of 2"):
+            render(table, "csv")
