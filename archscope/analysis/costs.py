@@ -70,7 +70,10 @@ def _has_weight(op: OpRecord, weights: set[int]) -> bool:
     return any(operands) and not all(operands)
 
 
-_FACTORS = frozenset({"self", "mat1", "mat2", "batch1", "batch2", "vec", "mat", "tensor", "input", "weight", "i1", "i2", "i3"})
+_FACTORS = frozenset(
+    ("self", "mat1", "mat2", "batch1", "batch2", "vec", "mat", "tensor", "input", "weight", "i1", "i2", "i3")
+)
+"""Names of the arguments that are multiplied."""
 
 
 def find_weights(trace: Trace) -> set[int]:

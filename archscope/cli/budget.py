@@ -69,7 +69,8 @@ def run_budget(
     before = read_summary(baseline) if baseline is not None else None
     summary = summarise(target, read_trace_options(inputs, arguments, train=train, mode=None))
     model = Measured(summary.trace, summary.costs)
-    checks = _check(model, limits, None if before is None else Measured(before.trace, before.costs), baseline, tolerance)
+    old = None if before is None else Measured(before.trace, before.costs)
+    checks = _check(model, limits, old, baseline, tolerance)
     _show(checks, word.casefold())
     if any(check.finding for check in checks):
         raise typer.Exit(1)
@@ -86,7 +87,8 @@ def read_count(word: str) -> int:
         raise UsageError(f"{word!r} is not a count", "write 5M, 1.5G, 600_000 or 600,000")
     digits, suffix = found.groups()
     whole, _, fraction = digits.replace("_", "").replace(",", "").partition(".")
-    return int(f"{whole}{fraction}") * _FACTORS[suffix] // 10 ** len(fraction)
+    scale: int = 10 ** len(fraction)
+    return int(f"{whole}{fraction}") * _FACTORS[suffix] // scale
 
 
 def _check(
@@ -125,8 +127,8 @@ def _show(checks: "list[Check]", word: str) -> None:
             if check.finding is None and check.measured is not None:
                 share = f" ({100 * check.measured / check.limit:.1f} %)" if check.limit else ""
                 kind = "budget" if check.against == "maximum" else f"baseline {check.against}"
-                kept = f"{check.quantity} {format_exact(check.measured)} within the {kind} of {format_exact(check.limit)}"
-                write_stdout(f"ok: {kept}{share}\n")
+                limit = f"within the {kind} of {format_exact(check.limit)}"
+                write_stdout(f"ok: {check.quantity} {format_exact(check.measured)} {limit}{share}\n")
 
 
 def register(app: typer.Typer) -> None:

@@ -54,17 +54,17 @@ def convolutions(draw: st.DrawFn, channels: int, side: int, *, same: bool = Fals
         made = nn.ConvTranspose2d(channels, out, draw(st.integers(1, 3)), stride=stride, groups=groups, bias=bias,
                                   output_padding=draw(st.integers(0, stride - 1)))  # fmt: skip
         return made, out
-    kernel = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
+    window = (draw(st.integers(1, 4)), draw(st.integers(1, 4)))
     padding = (draw(st.integers(0, 2)), draw(st.integers(0, 2)))
     dilation = draw(st.integers(1, 2))
     stride = draw(st.integers(1, 3))
-    return nn.Conv2d(channels, out, kernel, stride, padding, dilation, groups, bias), out
+    return nn.Conv2d(channels, out, window, stride, padding, dilation, groups, bias), out
 
 
 @st.composite
 def pools(draw: st.DrawFn) -> nn.Module:
     kernel = draw(st.integers(1, 3))
-    kind = draw(st.sampled_from([nn.MaxPool2d, nn.AvgPool2d]))
+    kind: Any = draw(st.sampled_from([nn.MaxPool2d, nn.AvgPool2d]))
     padding, stride = draw(st.integers(0, kernel // 2)), draw(st.integers(1, 3))
     if draw(st.integers(0, 5)) == 0:
         return nn.AdaptiveAvgPool2d(draw(st.integers(1, 4)))
@@ -148,7 +148,9 @@ def check_network(model: nn.Module, image: torch.Tensor) -> None:
     except (RuntimeError, ValueError) as error:
         with pytest.raises(archscope.ForwardError) as caught:
             archscope.trace(model, image)
-        assert caught.value.summary.trace.failure is not None, error
+        failed = caught.value.summary.trace.failure
+        if failed is None:
+            raise AssertionError("a forward that raised has no failure") from error
         return
     summary = archscope.trace(model, image)
     assert summary.trace.mode == "meta"
@@ -164,7 +166,7 @@ def check_network(model: nn.Module, image: torch.Tensor) -> None:
 
 def _check_plain_form(model: nn.Module) -> None:
     """The exact shape rules leave no mark: records and strides equal those of the true meta kernels."""
-    twin = nn.Sequential(*model).to("meta")
+    twin = nn.Sequential(*model.children()).to("meta")
     inputs = (torch.empty(1, _channels(model), 40, 40, device="meta"),)
     results = []
     for plain in (False, True):

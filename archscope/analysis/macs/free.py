@@ -24,7 +24,8 @@ _ATEN = frozenset(
     _functional_sym_constrain_range_for_size _fw_primal _fw_primal_copy _gather_sparse_backward
     _grad_sum_to_size _grid_sampler_2d_cpu_fallback _grid_sampler_2d_cpu_fallback_backward
     _histogramdd_bin_edges _histogramdd_from_bin_cts _histogramdd_from_bin_tensors _index_put_impl _indices
-    _indices_copy _is_all_true _linalg_check_errors _is_any_true _is_zerotensor _jagged_to_padded_dense_forward _lazy_clone
+    _indices_copy _is_all_true
+    _linalg_check_errors _is_any_true _is_zerotensor _jagged_to_padded_dense_forward _lazy_clone
     _local_scalar_dense _log_softmax _log_softmax_backward_data _logcumsumexp _make_dep_token _make_dual
     _make_dual_copy _make_per_channel_quantized_tensor _make_per_tensor_quantized_tensor _masked_scale
     _masked_softmax _masked_softmax_backward _mkldnn_reshape _mkldnn_transpose _native_batch_norm_legit

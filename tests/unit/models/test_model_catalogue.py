@@ -41,6 +41,6 @@ def test_a_broken_catalogue_is_one_clear_error(text):
 
 
 def test_a_missing_catalogue_is_one_clear_error(monkeypatch, tmp_path):
-    monkeypatch.setattr(catalogue.resources, "files", lambda package: tmp_path)
+    monkeypatch.setattr("importlib.resources.files", lambda package: tmp_path)
     with pytest.raises(DataError, match="missing"):
         catalogue.load_catalogue.__wrapped__()

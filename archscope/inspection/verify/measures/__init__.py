@@ -1,0 +1,29 @@
+"""The measurers, one file per source or subject; importing this package registers them all."""
+
+from archscope.inspection.verify.measures import (
+    alexnet,
+    googlenet,
+    ilsvrc,
+    lecture,
+    notebooks,
+    resnet,
+    resnet_cifar,
+    resnet_shortcuts,
+    snippets,
+    training,
+    vgg,
+)
+
+__all__ = [
+    "alexnet",
+    "googlenet",
+    "ilsvrc",
+    "lecture",
+    "notebooks",
+    "resnet",
+    "resnet_cifar",
+    "resnet_shortcuts",
+    "snippets",
+    "training",
+    "vgg",
+]

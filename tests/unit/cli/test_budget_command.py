@@ -1,0 +1,139 @@
+"""`archscope budget`: limits, baselines, formats and exit codes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archscope.cli.app import main
+from archscope.cli.budget import read_count
+from archscope.core.errors import UsageError
+
+# vgg of one convolution of N channels, a pool, and nothing behind: 9 * 3 * N + N parameters.
+CFG = ["--arg", "cfg=8,M", "--arg", "classifier=none", "--input", "8"]
+PARAMS = 9 * 3 * 8 + 8
+MACS = 8 * 8 * 8 * 27
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Any:
+    def call(*words: str) -> tuple[int, str, str]:
+        code = main(["budget", *words])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def save(path: Path, channels: int = 8) -> str:
+    words = ["trace", "vgg", "--arg", f"cfg={channels},M", "--arg", "classifier=none", "--input", "8", "-o", str(path)]
+    assert main(words) == 0
+    return str(path)
+
+
+def test_a_kept_budget_exits_0_and_says_how_much_is_used(run: Any) -> None:
+    code, out, _ = run("vgg", *CFG, "--max-params", "448", "--max-macs", "1M")
+    assert code == 0
+    assert out.splitlines() == [
+        "ok: params 224 within the budget of 448 (50.0 %)",
+        "ok: macs 13,824 within the budget of 1,000,000 (1.4 %)",
+    ]
+    assert (PARAMS, MACS) == (224, 13824)
+
+
+def test_a_broken_budget_exits_1_with_one_line_each(run: Any) -> None:
+    code, out, _ = run("vgg", *CFG, "--max-params", "200", "--max-macs", "10k", "--max-activations", "1")
+    assert code == 1
+    errors = [line for line in out.splitlines() if line.startswith("error:")]
+    assert errors == [
+        "error: params 224 exceed the budget of 200 by 24",
+        "error: macs 13,824 exceed the budget of 10,000 by 3,824",
+        "error: activations 512 exceed the budget of 1 by 511",
+    ]
+    assert "largest: 0 224" in out
+
+
+def test_one_added_channel_breaks_the_baseline_and_the_layer_is_named(run: Any, tmp_path: Path) -> None:
+    baseline = save(tmp_path / "baseline.json", 8)
+    code, out, _ = run("vgg", "--arg", "cfg=9,M", "--arg", "classifier=none", "--input", "8", "--baseline", baseline)
+    assert code == 1
+    assert "params grew by 28, from 224 to 252: 0 +28" in out
+    assert "macs grew by 1,728, from 13,824 to 15,552: 0 +1,728" in out
+
+
+def test_the_same_model_and_allowed_growth_keep_the_baseline(run: Any, tmp_path: Path) -> None:
+    baseline = save(tmp_path / "baseline.json", 8)
+    assert run("vgg", *CFG, "--baseline", baseline)[0] == 0
+    wider = ("vgg", "--arg", "cfg=9,M", "--arg", "classifier=none", "--input", "8", "--baseline", baseline)
+    assert run(*wider, "--tolerance", "12.5")[0] == 0
+    assert run(*wider, "--tolerance", "12")[0] == 1
+
+
+def test_new_layers_are_named_as_new(run: Any, tmp_path: Path) -> None:
+    baseline = save(tmp_path / "baseline.json", 8)
+    deeper = ("vgg", "--arg", "cfg=8,8,M", "--arg", "classifier=none", "--input", "8", "--baseline", baseline)
+    code, out, _ = run(*deeper)
+    assert code == 1
+    assert f"params grew by {8 * 8 * 9 + 8}, from 224 to 808: 2 +584 (new)" in out
+
+
+def test_a_saved_trace_is_a_target(run: Any, tmp_path: Path) -> None:
+    saved = save(tmp_path / "saved.json", 8)
+    assert run(saved, "--max-params", "1K", "--baseline", saved)[0] == 0
+    assert run(saved, "--max-params", "223")[0] == 1
+
+
+def test_json_and_github_formats(run: Any) -> None:
+    code, out, _ = run("vgg", *CFG, "--max-params", "200", "--format", "json")
+    document = json.loads(out)
+    assert (code, document["kept"]) == (1, False)
+    assert document["checks"][0] | {"finding": None} == {
+        "quantity": "params",
+        "measured": 224,
+        "limit": 200,
+        "against": "maximum",
+        "finding": None,
+    }
+    code, out, _ = run("vgg", *CFG, "--max-params", "200", "--format", "github")
+    assert out == "::error title=budget-params::params 224 exceed the budget of 200 by 24\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("vgg11",),
+        ("vgg11", "--max-params", "5Q"),
+        ("vgg11", "--max-params", "-5"),
+        ("vgg11", "--max-params", "5M", "--format", "yaml"),
+        ("vgg11", "--baseline", "nowhere.json"),
+        ("vgg12", "--max-params", "5M"),
+    ],
+)
+def test_wrong_words_exit_2(run: Any, words: tuple[str, ...]) -> None:
+    code, out, err = run(*words)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("word", "count"),
+    [
+        ("5M", 5_000_000),
+        ("1.5G", 1_500_000_000),
+        ("600_000", 600_000),
+        ("138,357,544", 138_357_544),
+        ("2k", 2000),
+        ("7", 7),
+        ("0.3b", 300_000_000),
+    ],
+)
+def test_counts_are_read_exactly(word: str, count: int) -> None:
+    assert read_count(word) == count
+
+
+@pytest.mark.parametrize("word", ["", "M", "5MB", "1.2.3M", "five", "5 M M"])
+def test_what_is_no_count_is_refused(word: str) -> None:
+    with pytest.raises(UsageError):
+        read_count(word)
