@@ -200,7 +200,7 @@ CASES: dict[str, tuple[Any, tuple[Any, ...], dict[str, Any], int]] = {
         12 * 8 * 16,
     ),
     "fourier": (lambda: Call(lambda _, x: torch.fft.rfft2(x, dim=(0, 1))), (ROWS,), {}, 0),
-    "no parameters": (lambda: nn.Identity(), (ROWS,), {}, 0),
+    "no parameters": (nn.Identity, (ROWS,), {}, 0),
 }
 
 
