@@ -1,0 +1,48 @@
+"""Inputs asked for and inputs known, put together."""
+
+import pytest
+import torch
+from torch import nn
+
+from archscope.core.errors import UsageError
+from archscope.core.inputs import parse_input
+from archscope.targets.inputs import choose_inputs, find_dtype
+from archscope.targets.target import InputTensor, Target
+
+
+def target(*known: InputTensor) -> Target:
+    return Target("t", "t", nn.Identity, default_inputs=(lambda _: known) if known else None)
+
+
+IMAGE = InputTensor(None, (1, 3, 224, 224))
+IDS = InputTensor("input_ids", (1, 16), "int64")
+
+
+@pytest.mark.parametrize(
+    ("known", "words", "shapes"),
+    [
+        ((IMAGE,), ["32"], [(None, (1, 3, 32, 32), None)]),
+        ((IMAGE,), ["8x1x28x28"], [(None, (8, 1, 28, 28), None)]),
+        ((), ["32"], [(None, (1, 3, 32, 32), None)]),
+        ((), ["1x7:int64"], [(None, (1, 7), "int64")]),
+        ((IDS,), ["input_ids=1x128"], [("input_ids", (1, 128), "int64")]),
+        ((IMAGE, IDS), ["input_ids=2x8:int32"], [(None, (1, 3, 224, 224), None), ("input_ids", (2, 8), "int32")]),
+    ],
+)
+def test_words_complete_what_is_known(
+    known: tuple[InputTensor, ...], words: list[str], shapes: list[tuple[object, ...]]
+) -> None:
+    specs = [parse_input(word) for word in words]
+    chosen = choose_inputs(target(*known), nn.Identity(), specs)
+    assert [(item.name, item.shape, item.dtype) for item in chosen] == shapes
+
+
+def test_without_words_the_targets_own_inputs_are_taken() -> None:
+    assert choose_inputs(target(IMAGE), nn.Identity(), []) == (IMAGE,)
+    with pytest.raises(UsageError, match="does not say what input it takes"):
+        choose_inputs(target(), nn.Identity(), [])
+
+
+def test_the_dtype_is_that_of_the_weights() -> None:
+    assert find_dtype(nn.Linear(2, 2).half()) is torch.float16
+    assert find_dtype(nn.Identity()) is torch.float32
