@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from torch import nn
@@ -72,6 +72,13 @@ def _read_parameters(constructor: Callable[..., Any]) -> Mapping[str, inspect.Pa
         return None
 
 
+def check_names(known: Collection[str], arguments: Iterable[str], owner: str) -> None:
+    """Raises UnknownNameError for an argument that is none of the known ones."""
+    for name in arguments:
+        if name not in known:
+            raise UnknownNameError("argument", name, known, _list_known(owner, known))
+
+
 def _check_known(parameters: Mapping[str, inspect.Parameter], arguments: Iterable[str], owner: str) -> None:
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         return
@@ -79,8 +86,7 @@ def _check_known(parameters: Mapping[str, inspect.Parameter], arguments: Iterabl
     for name in arguments:
         if name in parameters and name not in known:
             raise TargetError(f"{owner} takes {name} by position only, so --arg {name} cannot reach it")
-        if name not in known:
-            raise UnknownNameError("argument", name, known, _list_known(owner, known))
+    check_names(known, arguments, owner)
 
 
 def _keyword_names(parameters: Mapping[str, inspect.Parameter]) -> tuple[str, ...]:
@@ -114,7 +120,9 @@ def _find_callable(qualified_name: str, error: BaseException) -> Callable[..., A
     """The function named in the message (`ResNet.__init__`), looked up along the frames it passed through."""
     first, *rest = qualified_name.split(".")
     for names in frame_globals(error):
-        found = names.get(first)
+        if first not in names:
+            continue
+        found = names[first]
         for part in rest:
             found = getattr(found, part, None)
         if callable(found):

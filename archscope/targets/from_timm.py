@@ -35,11 +35,15 @@ def find_timm_model(name: str, arguments: Mapping[str, Any]) -> Target:
     return Target(
         text=text,
         title=f"{name} of timm",
-        build=partial(call_constructor, partial(timm.create_model, name, pretrained=False), given, f"timm's {name}"),
+        build=partial(call_constructor, partial(_create, timm, name), given, f"timm's {name}"),
         arguments=freeze_arguments(given),
         default_inputs=inputs,
         usual_shape=inputs(timm.models.get_pretrained_cfg(name))[0].shape,
     )
+
+
+def _create(timm: Any, name: str, /, **arguments: Any) -> Any:
+    return timm.create_model(name, pretrained=False, **arguments)
 
 
 def is_timm_model(name: str) -> bool:

@@ -15,12 +15,15 @@ from torch import nn
 
 from archscope.core.errors import UnknownNameError, UsageError
 from archscope.targets.arguments import freeze_arguments
-from archscope.targets.constructor import call_constructor
+from archscope.targets.constructor import call_constructor, check_names
 from archscope.targets.extras import import_extra
 from archscope.targets.target import InputTensor, Target
 
 _LOADING = ("weights", "weights_backbone", "pretrained", "pretrained_backbone")
 """Arguments that would load weights."""
+
+_SEGMENTATION_ARGUMENTS = ("num_classes", "aux_loss")
+"""All that the builders of segmentation models heed."""
 
 _FRAMES = 16
 """Of a clip: the figures published with the weights are for 16 frames, as are the smallest clips of MViT."""
@@ -50,6 +53,8 @@ def find_torchvision_model(name: str, arguments: Mapping[str, Any]) -> Target:
     given = refuse_weights(arguments, _LOADING)
     builder = models.get_model_builder(name)
     published = models.get_model_weights(name).DEFAULT
+    if ".segmentation." in builder.__module__:  # these builders drop what they do not know without a word
+        check_names(_SEGMENTATION_ARGUMENTS, given, f"torchvision's {name}")
     settings, notes = _follow_published(name, builder, published)
     inputs = partial(_describe_inputs, published, given)
     single = inputs(None)
@@ -98,6 +103,8 @@ def _follow_published(name: str, builder: Any, published: Any) -> tuple[dict[str
         notes.append("with the auxiliary heads, which run in training only")
     if "vision_transformer" in builder.__module__:
         settings["image_size"] = published.meta["min_size"][0]
+    if "rcnn" in name:
+        notes.append("the work after the proposals depends on how many are found, so MACs differ from the published")
     if name in _FROZEN_BACKBONES:
         notes.append("with the frozen BatchNorm in the backbone that its published weights have")
     return settings, tuple(notes)

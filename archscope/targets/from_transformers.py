@@ -133,15 +133,24 @@ def _choose_class(transformers: Any, raw: Mapping[str, Any], config: Any, auto: 
             raise UnknownNameError("auto class", str(auto), known, "such as --arg auto=AutoModelForCausalLM")
         return found
     architecture = _first_architecture(raw)
-    if architecture is None:
-        return transformers.AutoModel
-    found = _find_class(transformers, architecture)
+    found = transformers.AutoModel if architecture is None else _find_class(transformers, architecture)
     if found is None:
-        known = [name for name in dir(transformers) if name.startswith(type(config).__name__.removesuffix("Config"))]
-        known = [name for name in known if _find_class(transformers, name) is not None]
+        known = _list_classes(transformers, config)
         remedy = "transformers' plain model is --arg auto=AutoModel"
-        raise UnknownNameError("architecture", architecture, known, remedy)
+        raise UnknownNameError("architecture", str(architecture), known, remedy)
+    if architecture is None and type(config) not in transformers.MODEL_MAPPING:
+        known = _list_classes(transformers, config)
+        raise TargetError(
+            f"transformers has no plain model (AutoModel) for {type(config).__name__}, which names no architecture",
+            f"name one: --arg auto={known[0]}; there are {', '.join(known)}" if known else "",
+        )
     return found
+
+
+def _list_classes(transformers: Any, config: Any) -> list[str]:
+    """The model classes that are called like the configuration."""
+    prefix = type(config).__name__.removesuffix("Config")
+    return [name for name in dir(transformers) if name.startswith(prefix) and _find_class(transformers, name)]
 
 
 def _first_architecture(raw: Mapping[str, Any]) -> str | None:

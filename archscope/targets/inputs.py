@@ -1,6 +1,6 @@
 """Inputs asked for and inputs known go in; the arguments of forward come out, as tensors on one device."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,29 +37,63 @@ def choose_inputs(target: Target, module: nn.Module, specs: Sequence[InputSpec])
             raise UsageError(f"{target.text} does not say what input it takes", EXAMPLE)
         return known
     if all(spec.square is not None for spec in specs):
-        return _resize(known, specs)
+        return _resize(target, known, specs)
     positional = [item for item in known if item.name is None]
     named = {item.name: item for item in known if item.name is not None}
-    asked_positional = [spec for spec in specs if spec.name is None]
     for spec in specs:
         if spec.name is not None:
             named[spec.name] = _complete(spec, named.get(spec.name))
-    if asked_positional:
-        positional = [
-            _complete(spec, positional[i] if i < len(positional) else None) for i, spec in enumerate(asked_positional)
-        ]
+    unnamed = [spec for spec in specs if spec.name is None]
+    if unnamed and not positional and known:
+        _fill_named(target, unnamed, named, {spec.name for spec in specs})
+    elif unnamed:
+        positional = _fill_positional(unnamed, positional)
     return (*positional, *named.values())
 
 
-def _resize(known: tuple[InputTensor, ...], specs: Sequence[InputSpec]) -> tuple[InputTensor, ...]:
-    images = [item for item in known if len(item.shape) >= 3]
-    if not images:
+def _fill_positional(specs: Sequence[InputSpec], known: Sequence[InputTensor]) -> list[InputTensor]:
+    """One shape stands for every input where all are alike (the two images of RAFT); a batch fills a list of images."""
+    if len(specs) == 1 and len({item.shape for item in known}) == 1:
+        specs = [*specs] * len(known)
+    filled: list[InputTensor] = []
+    for i, spec in enumerate(specs):
+        origin = known[i] if i < len(known) else None
+        item = _complete(spec, origin)
+        if origin is not None and origin.group is not None and len(item.shape) == len(origin.shape) + 1:
+            filled += [replace(item, shape=item.shape[1:])] * item.shape[0]
+        else:
+            filled.append(item)
+    return filled
+
+
+def _fill_named(
+    target: Target, specs: Sequence[InputSpec], named: dict[str, InputTensor], asked: Collection[str | None]
+) -> None:
+    """Shapes without a name go to the inputs that are passed by keyword, in their order."""
+    free = [name for name in named if name not in asked]
+    if len(specs) > len(free):
+        raise UsageError(
+            f"{len(specs)} shapes without a name for {target.text}, which takes {', '.join(named)}", EXAMPLE
+        )
+    for name, spec in zip(free, specs, strict=False):
+        named[name] = _complete(replace(spec, name=name), named[name])
+
+
+def _resize(target: Target, known: tuple[InputTensor, ...], specs: Sequence[InputSpec]) -> tuple[InputTensor, ...]:
+    """A lone size is the side of an image; the length of a text where there is no image."""
+    if not known:
         return tuple(InputTensor(None, (1, 3, spec.shape[0], spec.shape[0])) for spec in specs)
-    if len(specs) not in (1, len(images)):
-        raise UsageError(f"{len(specs)} sizes are given for {len(images)} images", EXAMPLE)
-    sides = [specs[i if len(specs) > 1 else 0].shape[0] for i in range(len(images))]
-    resized = {id(item): (*item.shape[:-2], side, side) for item, side in zip(images, sides, strict=True)}
-    return tuple(replace(item, shape=resized.get(id(item), item.shape)) for item in known)
+    images = [item for item in known if len(item.shape) > 3 or item.group is not None]
+    sized = images or [item for item in known if len(item.shape) == 2]
+    if len(specs) not in (1, len(sized)):
+        what = "images" if images else "inputs"
+        raise UsageError(f"{len(specs)} sizes are given for {len(sized)} {what} of {target.text}", EXAMPLE)
+    sides = [specs[i if len(specs) > 1 else 0].shape[0] for i in range(len(sized))]
+    shapes = {
+        id(item): (*item.shape[:-2], side, side) if images else (*item.shape[:-1], side)
+        for item, side in zip(sized, sides, strict=True)
+    }
+    return tuple(replace(item, shape=shapes.get(id(item), item.shape)) for item in known)
 
 
 def _complete(spec: InputSpec, known: InputTensor | None) -> InputTensor:

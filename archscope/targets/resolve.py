@@ -43,7 +43,7 @@ def resolve_target(text: str, arguments: Mapping[str, Any]) -> Target:
 
 def _split_object(text: str) -> tuple[str | None, str]:
     """`path/net.py` and `Net` of `path/net.py:Net`; no place for a bare name. A drive's colon splits nothing."""
-    if text.endswith(SUFFIXES) or os.path.exists(text):
+    if text.endswith(SUFFIXES) or (os.path.exists(text) and not text.replace("-", "_").isidentifier()):
         return text, ""
     place, colon, name = text.rpartition(":")
     return (place, name.strip()) if colon else (None, text)
@@ -69,21 +69,27 @@ def _find_elsewhere(place: str, name: str, text: str, arguments: Mapping[str, An
     parts = place.split(".")
     importable = all(part.isidentifier() for part in parts)
     if importable and is_importable(parts[0]):
-        return find_in_package(place, name, text, arguments)
+        try:
+            return find_in_package(place, name, text, arguments)
+        except UnknownNameError as error:
+            if error.name != place:
+                raise
+            _refuse_near_file(Path(place), name)
+            raise
     near = suggest_names(place, ORIGINS, limit=1)
     if near:
         raise UnknownNameError("origin", place, ORIGINS, f"write {near[0]}:{name}")
-    files = [entry.name for entry in _list_folder(Path(place).parent) if entry.suffix in SUFFIXES]
-    for file in suggest_names(Path(place).name, files, limit=1):
-        meant = Path(place).parent / file
-        raise TargetError(f"there is no file or module {place}", f"did you mean {meant}:{name}?")
+    _refuse_near_file(Path(place), name)
     if importable:
         return find_in_package(place, name, text, arguments)
     raise TargetError(f"there is no file {place}", "write path/file.py:Object, or package.module:Object")
 
 
-def _list_folder(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
+def _refuse_near_file(path: Path, name: str) -> None:
+    """Raise TargetError where a file is called almost so."""
+    files = [entry.name for entry in path.parent.iterdir() if entry.suffix in SUFFIXES] if path.parent.is_dir() else []
+    for file in suggest_names(path.name, files, limit=1):
+        raise TargetError(f"there is no file or module {path}", f"did you mean {path.parent / file}:{name}?")
 
 
 def _advise_path(path: Path) -> str:

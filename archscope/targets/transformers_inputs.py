@@ -17,11 +17,12 @@ from archscope.targets.target import InputTensor
 TOKENS = 128
 """Length of a text where the model can read as much."""
 
-_DETECTOR_SIDES = {
+_SIDES = {
     "detr": 800, "conditional_detr": 800, "deformable_detr": 800, "dab-detr": 800, "table-transformer": 800,
     "grounding-dino": 800, "mm-grounding-dino": 800, "rt_detr": 640, "rt_detr_v2": 640, "d_fine": 640,
+    "sam2": 1024, "edgetam": 1024,
 }  # fmt: skip
-"""Sides of the square images of detectors, whose configurations do not say: those of their image processors."""
+"""Sides of square images that configurations do not say: those of the models' image processors."""
 
 _CLIP_TYPES = ("timesformer", "videomae", "vivit")
 """Models whose pixel values are (batch, frames, channels, height, width)."""
@@ -167,7 +168,7 @@ def _make_boxes(module: nn.Module) -> InputTensor:
 
 def _image_size(module: nn.Module) -> tuple[int, int]:
     config: Any = module.config
-    default = _DETECTOR_SIDES.get(config.model_type, 224)
+    default = _SIDES.get(config.model_type, 224)
     return _pair(_read(config, "image_size", "crop_size", "input_size", default=default))
 
 
@@ -185,13 +186,6 @@ def _make_pixel_values(module: nn.Module) -> InputTensor:
 def _make_clip(module: nn.Module) -> InputTensor:
     frames = _read(module.config, "frames_per_clip", "num_frames", default=16)
     return InputTensor("pixel_values_videos", (1, frames, _channels(module), *_image_size(module)))
-
-
-def _make_masked_positions(module: nn.Module) -> InputTensor:
-    height, width = _image_size(module)
-    patch_height, patch_width = _pair(_read(module.config, "patch_size", default=16))
-    frames = _read(module.config, "num_frames", default=1) // _read(module.config, "tubelet_size", default=1)
-    return InputTensor("bool_masked_pos", (1, frames * (height // patch_height) * (width // patch_width)), "bool", 1)
 
 
 def _make_patches(module: nn.Module) -> InputTensor:
@@ -257,7 +251,6 @@ _MAKERS: Mapping[str, Callable[[nn.Module], InputTensor]] = {
     "bbox": _make_boxes,
     "pixel_values": _make_pixel_values,
     "pixel_values_videos": _make_clip,
-    "bool_masked_pos": _make_masked_positions,
     "flattened_patches": _make_patches,
     "input_values": _make_input_values,
     "input_features": _make_input_features,
