@@ -51,6 +51,12 @@ OutputOption = Annotated[
     Path | None,
     typer.Option("--output", "-o", metavar="FILE", help="Write to a file; its suffix picks the format."),
 ]
+ReceptiveOption = Annotated[
+    bool,
+    typer.Option(
+        "--receptive", help="Columns for the receptive field, the jump (product of strides) and the centre of output 0."
+    ),
+]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 

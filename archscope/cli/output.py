@@ -41,6 +41,21 @@ class Output:
 
         self._write(format_json(document))
 
+    def write_text(self, text: str) -> None:
+        """Write a text that a command has made itself."""
+        self._write(text)
+
+    def render(self, table: "Table") -> str:
+        """The text of a table, for a command that writes several of them together."""
+        from archscope.rendering import RenderOptions
+
+        return self.format.render(table, RenderOptions() if self.path else describe_stdout())
+
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal that people read in; None for files, pipes and formats for programs."""
+        return describe_stdout().width if self.path is None and self.format.name in ("table", "plain") else None
+
     def _write(self, text: str) -> None:
         from archscope.core.files import write_text
 

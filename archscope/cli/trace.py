@@ -1,7 +1,7 @@
 """`archscope trace`: every layer of one forward pass, as a tree or a list."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from archscope.cli.options import (
     InputOption,
     ModeOption,
     OutputOption,
+    ReceptiveOption,
     TargetArgument,
     TrainOption,
     list_examples,
@@ -40,6 +41,7 @@ class _View:
     fold: bool
     ops: bool
     selection: "Selection | None"
+    receptive: bool
 
 
 @report_failures
@@ -61,6 +63,7 @@ def run_trace(
         str | None, typer.Option("--filter", metavar="TYPE|PATTERN", help="List by type or path: Conv2d, 'layer1.*'.")
     ] = None,
     no_fold: Annotated[bool, typer.Option("--no-fold", help="A row for each of several identical layers.")] = False,
+    receptive: ReceptiveOption = False,
     word: FormatOption = None,
     path: OutputOption = None,
     debug: DebugOption = False,
@@ -73,7 +76,7 @@ def run_trace(
 
     output = choose_output(word, path)
     options = read_trace_options(inputs, arguments, train=train, mode=mode)
-    view = _View(depth, not no_fold, ops, _read_selection(pattern, sort, top))
+    view = _View(depth, not no_fold, ops, _read_selection(pattern, sort, top), receptive)
     try:
         summary = summarise(target, options)
     except ForwardError as error:
@@ -96,12 +99,28 @@ def _show(summary: "Summary", view: _View, output: Output) -> None:
     from archscope.tables.layers import LayerTableOptions, build_layer_table
 
     if output.wants_json and view.selection is None:
-        output.write_document(summary.to_dict(ops=view.ops))
+        document = summary.to_dict(ops=view.ops)
+        if view.receptive:
+            _add_fields(document, summary)
+        output.write_document(document)
         return
     options = LayerTableOptions(
-        title=summary.title, depth=view.depth, fold=view.fold, ops=view.ops, selection=view.selection
+        title=summary.title,
+        depth=view.depth,
+        fold=view.fold,
+        ops=view.ops,
+        receptive=view.receptive,
+        selection=view.selection,
     )
     output.write_table(build_layer_table(summary.trace, summary.costs, options))
+
+
+def _add_fields(document: "dict[str, Any]", summary: "Summary") -> None:
+    """Each layer's receptive field by spatial dimension, under `receptive`."""
+    from archscope.tables.receptive import describe_layers
+
+    for entry, field in zip(document["layers"], describe_layers(summary.trace), strict=True):
+        entry["receptive"] = field
 
 
 def register(app: typer.Typer) -> None:

@@ -10,7 +10,7 @@ SCHEMA = "archscope.table/1"
 
 
 def render_csv(table: Table) -> str:
-    """One header line of column keys, one line per row; a cell over several columns stands in the first."""
+    """One header line of column keys, one line per row; a cell over several columns stands in each of them."""
     stream = StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([column.key for column in table.columns])
@@ -39,6 +39,6 @@ def render_json(table: Table) -> str:
 def _list_values(table: Table, row: Row) -> dict[str, int | float | str | None]:
     values: dict[str, int | float | str | None] = {column.key: None for column in table.columns}
     for start, cell in place_cells(table, row):
-        column = table.columns[start]
-        values[column.key] = get_value(column, cell)
+        for column in table.columns[start : start + cell.span]:
+            values[column.key] = get_value(column, cell)
     return values

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 from archscope.analysis.folding import Run, fold_siblings, list_children, name_relative, sign_subtrees
 from archscope.analysis.outline import DataFlow
+from archscope.analysis.receptive import measure_fields
 from archscope.core.cost import Cost, CostReport, LayerCost
 from archscope.core.table import Cell, Column, Mark, Row, Table
 from archscope.core.trace import LayerCall, OpRecord, Trace
 from archscope.core.units import format_exact, format_share, format_si
+from archscope.tables import receptive
 from archscope.tables.selection import SORT_KEYS, Selection, select_layers
 from archscope.tables.totals import describe_exceptions, describe_inputs, describe_pass, describe_totals, list_names
 from archscope.tables.wording import describe_type, format_shapes
@@ -45,13 +47,15 @@ class LayerTableOptions:
     """Whether runs of identical siblings become one row."""
     ops: bool = False
     """Whether operations are shown beneath the layers they ran in, where they are more than the layer itself."""
+    receptive: bool = False
+    """Whether each layer has its receptive field, jump and centre; identical layers then stand apart."""
     selection: Selection | None = None
     """A flat, filtered, sorted list in place of the tree."""
 
 
 def build_layer_table(trace: Trace, costs: CostReport, options: LayerTableOptions) -> Table:
     """The table of `trace`. Raises UnknownNameError where the selection names what does not exist."""
-    builder = _RowBuilder(trace, costs)
+    builder = _RowBuilder(trace, costs, receptive_fields=options.receptive)
     if options.selection is not None:
         selected, remark = select_layers(trace, costs, options.selection)
         rows = tuple(builder.build_flat(layer, inclusive=inclusive) for layer, inclusive in selected)
@@ -60,10 +64,11 @@ def build_layer_table(trace: Trace, costs: CostReport, options: LayerTableOption
         tree = _TreeBuilder(builder, options)
         rows = tuple(tree.build()) if trace.layers else ()
         notes = ["xN each: N identical layers in a row, with the numbers of one of them"] if tree.folded else []
+    notes += [receptive.NOTE] if options.receptive else []
     return Table(
         title=options.title or trace.target,
         subtitle=f"{describe_inputs(trace)} · {describe_pass(trace)} · {trace.mode}",
-        columns=COLUMNS,
+        columns=(*COLUMNS, *receptive.COLUMNS) if options.receptive else COLUMNS,
         rows=rows,
         notes=(describe_totals(trace, costs), *notes, *_describe_sharing(trace), *describe_exceptions(trace, costs)),
     )
@@ -72,9 +77,10 @@ def build_layer_table(trace: Trace, costs: CostReport, options: LayerTableOption
 class _RowBuilder:
     """Cells of one call or operation."""
 
-    def __init__(self, trace: Trace, costs: CostReport) -> None:
+    def __init__(self, trace: Trace, costs: CostReport, *, receptive_fields: bool) -> None:
         self.trace = trace
         self.costs = costs
+        self.fields = measure_fields(trace) if receptive_fields else None
         self.failed = trace.failure.layer if trace.failure else None
 
     def build_run(self, run: Run, depth: int) -> Row:
@@ -114,9 +120,13 @@ class _RowBuilder:
                 self._build_output(layer),
                 _build_count(0 if again else params, repeat=again and params > 0),
                 *((Cell(""), Cell("")) if ended else self._build_costs(cost.macs, root=layer.parent is None)),
+                *self._build_reach(layer),
             ),
             depth=depth,
         )
+
+    def _build_reach(self, layer: LayerCall) -> tuple[Cell, ...]:
+        return () if self.fields is None else receptive.build_cells(self.fields[layer.id].dimensions)
 
     def build_op(self, op: OpRecord, depth: int) -> Row:
         """The row of an operation."""
@@ -132,6 +142,7 @@ class _RowBuilder:
                 Cell(text or "-", everything),
                 Cell(""),
                 *self._build_costs(cost.macs, root=False),
+                *(() if self.fields is None else receptive.EMPTY),
             ),
             depth=depth,
         )
@@ -161,7 +172,8 @@ class _TreeBuilder:
         self.rows = rows
         self.options = options
         self.children = list_children(rows.trace)
-        self.signatures = sign_subtrees(rows.trace, rows.costs, ops=options.ops) if options.fold else ()
+        self.fold = options.fold and not options.receptive
+        self.signatures = sign_subtrees(rows.trace, rows.costs, ops=options.ops) if self.fold else ()
         self.folded = False
         self.own_ops = _list_own_ops(rows.trace) if options.ops else {}
 
@@ -199,7 +211,7 @@ class _TreeBuilder:
         return self.rows.trace.layers[layer].first_op
 
     def _fold(self, siblings: Sequence[int]) -> tuple[Run, ...]:
-        signatures = self.signatures if self.options.fold else range(len(self.rows.trace.layers))
+        signatures = self.signatures if self.fold else range(len(self.rows.trace.layers))
         return fold_siblings(self.rows.trace, signatures, siblings)
 
 

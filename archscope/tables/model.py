@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from archscope.analysis.outline import Outline, OutlineItem, outline_trace
+from archscope.analysis.receptive import describe_reach, measure_values
 from archscope.core.cost import CostReport
 from archscope.core.errors import DataError
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.tensors import TensorSpec
 from archscope.core.trace import LayerCall, Trace, ValueRef
 from archscope.core.units import format_bytes, format_exact, format_si
+from archscope.tables import receptive
 from archscope.tables.layouts import arrange_shape
 from archscope.tables.ownership import ParameterLedger
 from archscope.tables.totals import describe_exceptions, describe_pass, describe_totals, list_names
@@ -44,10 +46,15 @@ class _Line:
     shape: str
     params: int
     macs: int | None
+    value: int | None = None
+    """Number of the output's value."""
 
 
-def build_model_table(trace: Trace, costs: CostReport, title: str = "") -> Table:
-    """The table of `trace`, which needs its operations: raises DataError where they were not saved."""
+def build_model_table(trace: Trace, costs: CostReport, title: str = "", *, receptive_fields: bool = False) -> Table:
+    """The table of `trace`, which needs its operations: raises DataError where they were not saved.
+
+    With `receptive_fields`, each row also has its receptive field, its jump and where its first output is centred.
+    """
     if not trace.ops and len(trace.layers) > 1 and trace.failure is None:
         raise DataError(
             f"the trace of {trace.target!r} was saved without its operations",
@@ -60,13 +67,27 @@ def build_model_table(trace: Trace, costs: CostReport, title: str = "") -> Table
     rows = [*_build_inputs(trace), *(_build_row(line, label) for line, label in zip(lines, labels, strict=True))]
     rows += _build_leftover(ledger)
     rows.append(_build_total(trace, costs, rows))
+    notes = (describe_totals(trace, costs), *describe_exceptions(trace, costs))
+    if receptive_fields:
+        rows, notes = _add_fields(trace, lines, rows), (*notes, receptive.NOTE)
     return Table(
         title=title or trace.target,
         subtitle=_describe_conditions(trace),
-        columns=COLUMNS,
+        columns=(*COLUMNS, *receptive.COLUMNS) if receptive_fields else COLUMNS,
         rows=tuple(rows),
-        notes=(describe_totals(trace, costs), *describe_exceptions(trace, costs)),
+        notes=notes,
     )
+
+
+def _add_fields(trace: Trace, lines: Sequence[_Line], rows: Sequence[Row]) -> list[Row]:
+    """The rows with their receptive fields; rows that are no layer have none."""
+    states = measure_values(trace)
+    reaches = [
+        [describe_reach(reach) for reach in states.get(-1 if line.value is None else line.value, ())] for line in lines
+    ]
+    cells = [receptive.EMPTY] * len(trace.inputs) + [receptive.build_cells(reach) for reach in reaches]
+    cells += [receptive.EMPTY] * (len(rows) - len(cells))
+    return [Row((*row.cells, *more), row.kind, row.depth) for row, more in zip(rows, cells, strict=True)]
 
 
 def _read_item(trace: Trace, costs: CostReport, ledger: ParameterLedger, item: OutlineItem) -> _Line | None:
@@ -78,14 +99,15 @@ def _read_item(trace: Trace, costs: CostReport, ledger: ParameterLedger, item: O
             return None
         specs = tuple(ref.spec for ref in op.outputs[:1])
         shape = arrange_shape(specs[0].shape, channels_first=unit.kind in ("conv", "pool")) if specs else ""
-        return _Line(unit, specs, shape, ledger.claim_op(op), cost.macs)
+        return _Line(unit, specs, shape, ledger.claim_op(op), cost.macs, op.outputs[0].value if op.outputs else None)
     unit = Unit("other", layer.path, layer.type) if item.block else describe_layer(trace, layer)
     macs = costs.layers[layer.id].macs
     if unit is None and macs == 0:
         return None
     unit = unit or Unit("other", layer.path, layer.type)
     specs = tuple(ref.spec for ref in layer.outputs)
-    return _Line(unit, specs, _arrange_outputs(trace, layer), ledger.claim_layer(layer), macs)
+    value = layer.outputs[0].value if layer.outputs else None
+    return _Line(unit, specs, _arrange_outputs(trace, layer), ledger.claim_layer(layer), macs, value)
 
 
 def _arrange_outputs(trace: Trace, layer: LayerCall) -> str:
