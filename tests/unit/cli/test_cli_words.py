@@ -193,7 +193,7 @@ class TestHelp:
         examples = [line.replace("'", "").split() for line in lines[lines.index("Examples:") :] if line]
         return [example[1:] for example in examples if example[0] == "archscope"]
 
-    @pytest.mark.parametrize("command", ["trace", "table", "models", "schema"])
+    @pytest.mark.parametrize("command", ["trace", "table", "models", "schema", "budget", "explain", "verify"])
     def test_every_command_has_two_examples_that_run(self, command: str, capsys: pytest.CaptureFixture[str]) -> None:
         examples = self.read_examples(capsys, command)
         assert len(examples) == 2
