@@ -16,6 +16,7 @@ from archscope.tracing.calls import hide_calls
 from archscope.tracing.executors import MetaExecutor
 from archscope.tracing.operators import describe_operator
 from archscope.tracing.randomness import keep_random_state
+from archscope.tracing.reads import ReadConstants
 from archscope.tracing.structure import iterate_tensors
 
 
@@ -38,7 +39,7 @@ class _RunOnMeta(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class _SkipInitialisation(TorchFunctionMode):
-    """Lets the functions of `torch.nn.init` return at once, and constants be read as lists and arrays."""
+    """Lets the functions of `torch.nn.init` return at once."""
 
     def __init__(self, executor: MetaExecutor) -> None:
         super().__init__()
@@ -51,14 +52,7 @@ class _SkipInitialisation(TorchFunctionMode):
                 if tensor.device.type == "meta":
                     self._constants.forget(tensor)
                     return tensor
-        if func in _READS and isinstance(args[0], torch.Tensor):
-            known = self._constants.known_value(args[0])
-            if known is not None:
-                return func(known, *args[1:], **kwargs)
         return func(*args, **kwargs)
-
-
-_READS = (torch.Tensor.tolist, torch.Tensor.numpy, torch.Tensor.__array__)
 
 
 def construct_on_meta(build: Callable[[], nn.Module], executor: MetaExecutor) -> nn.Module:
@@ -67,7 +61,7 @@ def construct_on_meta(build: Callable[[], nn.Module], executor: MetaExecutor) ->
     Random states are as before afterwards. What `build` raises passes through.
     """
     with keep_random_state(), hide_calls(), torch.inference_mode(False), torch.no_grad():
-        with _SkipInitialisation(executor), _RunOnMeta(executor):
+        with ReadConstants(executor.constants), _SkipInitialisation(executor), _RunOnMeta(executor):
             module = build()
         _move_leftovers(module, executor)
     return module

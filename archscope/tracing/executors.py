@@ -85,18 +85,20 @@ class MetaExecutor:
         known = self.constants.evaluate(func, info, args, kwargs)
         if known is not None and not any(True for _ in iterate_tensors(known)):
             return known
-        if not self._plain:
-            output = apply_rule(func, args, kwargs)
-            if output is not None:
-                return output
+        output = None if self._plain else apply_rule(func, args, kwargs)
+        if output is None:
+            output = self._run_kernel(func, info, (args, kwargs), known)
+        self.constants.bind(output, known)
+        return output
+
+    def _run_kernel(self, func: Any, info: OperatorInfo, operands: tuple[Any, dict[str, Any]], known: Any) -> Any:
+        args, kwargs = operands
         try:
-            output = func(*args, **(_on_meta(info, args, kwargs)))
+            return func(*args, **(_on_meta(info, args, kwargs)))
         except NotImplementedError as error:
             if known is None:
                 raise DataDependentError(info.name) from error
-            output = map_tensors(known, make_stand_in)
-        self.constants.bind(output, known)
-        return output
+            return map_tensors(known, make_stand_in)
 
 
 def _on_meta(info: OperatorInfo, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from archscope.tracing.constants import DataDependentError
 from archscope.tracing.construction import construct_on_meta
 from archscope.tracing.executors import DirectExecutor, Executor, MetaExecutor
 from archscope.tracing.observe import Observation, Subject, observe_forward
+from archscope.tracing.reads import ReadConstants
 from archscope.tracing.standins import copy_module
 from archscope.tracing.structure import map_tensors
 
@@ -127,7 +128,20 @@ def _observe(request: Request, mode: Mode) -> Observation:
 
 
 def _observe_meta(request: Request) -> Observation:
+    first = _observe_on_meta(request, MetaExecutor(plain=request.plain))
+    if first.error is None or not any(text in str(first.error) for text in _READING_TEXTS):
+        return first
+    # The code reads a list or an array: again, with the constants that are known handed out. That watches every call of
+    # a torch function, so it is not done at first.
     executor = MetaExecutor(plain=request.plain)
+    with ReadConstants(executor.constants):
+        return _observe_on_meta(request, executor)
+
+
+_READING_TEXTS = ("unallocated storage", "can't convert meta device type tensor to numpy")
+
+
+def _observe_on_meta(request: Request, executor: MetaExecutor) -> Observation:
     instance = request.source.instance
     if instance is not None:
         module, notes = copy_module(instance, executor.stand_in)

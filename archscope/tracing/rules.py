@@ -20,9 +20,9 @@ _aten = torch.ops.aten
 def apply_rule(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The operation's output by its rule, or None where the true kernel must answer."""
     rule = RULES.get(func)
-    if rule is None or kwargs:
+    if rule is None or (kwargs and rule is not _grouped_mm):
         return None
-    return rule(*args)
+    return rule(*args, **kwargs)
 
 
 def _is_dense(*tensors: Any) -> bool:
@@ -92,6 +92,22 @@ def _bmm(a: Any, b: Any) -> Any:
     if a.dim() != 3 or b.dim() != 3 or a.shape[0] != b.shape[0] or a.shape[2] != b.shape[1] or not _is_product(a, b):
         return None
     return _make((a.shape[0], a.shape[1], b.shape[2]), a)
+
+
+def _grouped_mm(a: Any, b: Any, offs: Any = None, bias: Any = None, out_dtype: Any = None) -> Any:
+    """In float32 only, which the real kernels take and the meta kernel refuses; it answers for bfloat16."""
+    if out_dtype is not None or a.dtype is not torch.float32 or not _is_product(a, b) or a.shape[-1] != b.shape[-2]:
+        return None
+    shape: tuple[int, ...]
+    if a.dim() == 3 and b.dim() == 3:
+        fits, shape = offs is None and a.shape[0] == b.shape[0], (a.shape[0], a.shape[1], b.shape[2])
+    elif a.dim() == 2 and b.dim() == 3:
+        fits, shape = offs is not None and offs.shape[0] == b.shape[0], (a.shape[0], b.shape[2])
+    elif a.dim() == 3 and b.dim() == 2:
+        fits, shape = offs is not None and offs.shape[0] == a.shape[0], (a.shape[1], b.shape[1])
+    else:
+        fits, shape = offs is not None, (offs.shape[0] if offs is not None else 0, a.shape[0], b.shape[1])
+    return _make(shape, a) if fits else None
 
 
 def _is_product(a: Any, b: Any) -> bool:
@@ -240,6 +256,7 @@ RULES: dict[Any, Rule] = {
     _aten.mm.default: _mm,
     _aten.addmm.default: _addmm,
     _aten.bmm.default: _bmm,
+    _aten._grouped_mm.default: _grouped_mm,
     _aten.relu.default: _unary,
     _aten.gelu.default: _unary,
     _aten.pow.Tensor_Scalar: _binary,

@@ -54,6 +54,12 @@ def read_constants(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
     return x[:, torch.tensor([True, False, True, True])]
 
 
+def read_a_list(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    for index in torch.arange(3).tolist():
+        x = layer(x[: 2 - min(index, 1)])
+    return x
+
+
 def recurse(layer: nn.Module, x: torch.Tensor, depth: int = 3) -> torch.Tensor:
     return x if depth == 0 else recurse(layer, layer(x), depth - 1)
 
@@ -160,6 +166,13 @@ CASES: dict[str, tuple[Any, tuple[Any, ...], dict[str, Any], int]] = {
     "old weight norm": (old_weight_norm, (ROWS,), {}, 32),
     "values": (lambda: Call(read_values), (ROWS,), {}, 64),
     "constants": (lambda: Call(read_constants), (ROWS,), {}, 96),
+    "constants as a list": (lambda: Call(read_a_list), (ROWS,), {}, (2 + 1 + 1) * 16),
+    "experts in float32": (
+        lambda: Call(lambda _, x, w, o: torch._grouped_mm(x, w, offs=o)),
+        (torch.ones(12, 8), torch.ones(3, 8, 16), torch.tensor([4, 8, 12], dtype=torch.int32)),
+        {},
+        12 * 8 * 16,
+    ),
     "recursive": (lambda: Call(recurse), (ROWS,), {}, 96),
     "autograd function": (lambda: Call(lambda layer, x: Double.apply(x, layer.weight)), (ROWS,), {}, 32),
     "checkpoint": (lambda: Call(lambda layer, x: checkpoint(layer, x, use_reentrant=False)), (ROWS,), {}, 32),
