@@ -1,6 +1,8 @@
 """Models that nobody here wrote: torchvision, timm and transformers. They need the extras `models` and `hf`."""
 
 import json
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -117,6 +119,34 @@ def test_a_llama_decoder_equals_projections_and_attention_by_hand(tmp_path: Path
     projections = tokens * (width * width * 2 + 2 * width * (2 * size) + 3 * width * inner)
     attention = 2 * heads * tokens * tokens * size
     assert summary.costs.macs == 2 * (projections + attention) + tokens * width * 100
+
+
+LLAMA_70B = LLAMA | {
+    "hidden_size": 8192,
+    "intermediate_size": 28672,
+    "num_hidden_layers": 80,
+    "num_attention_heads": 64,
+    "num_key_value_heads": 8,
+    "vocab_size": 128256,
+}
+
+
+def test_a_llama_of_70_billion_traces_within_two_gigabytes(tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="needs the extra hf")
+    path = _write(tmp_path, LLAMA_70B)
+    code = (
+        "import resource, archscope\n"
+        f"summary = archscope.trace('hf:{path}')\n"
+        "print(summary.trace.totals.params, summary.costs.macs, summary.trace.inputs[0].shape[1],"
+        " resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    params, macs, tokens, kilobytes = map(int, done.stdout.split())
+    width, inner, size = 8192, 28672, 128
+    block = 2 * width * width + 2 * width * 8 * size + 3 * width * inner
+    assert params == 80 * (block + 2 * width) + width + 2 * 128256 * width == 70_553_706_496
+    assert macs == 80 * (tokens * block + 2 * tokens * tokens * width) + tokens * 128256 * width
+    assert kilobytes < 2_000_000
 
 
 @pytest.mark.parametrize(
