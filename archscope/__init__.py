@@ -17,7 +17,7 @@ from archscope.core.errors import ArchscopeError
 from archscope.version import __version__
 
 if TYPE_CHECKING:
-    from archscope.api import ForwardError, Summary, build, trace
+    from archscope.api import ForwardError, Summary, build, check_training, trace
 else:
 
     def __getattr__(name: str) -> object:
@@ -28,9 +28,9 @@ else:
         return value
 
 
-__all__ = ["ArchscopeError", "ForwardError", "Summary", "__version__", "build", "trace"]
+__all__ = ["ArchscopeError", "ForwardError", "Summary", "__version__", "build", "check_training", "trace"]
 
-_NAMES_OF_API = frozenset({"ForwardError", "Summary", "build", "trace"})
+_NAMES_OF_API = frozenset({"ForwardError", "Summary", "build", "check_training", "trace"})
 
 
 def __dir__() -> list[str]:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from archscope.core.cost import CostReport
 from archscope.core.errors import ModelError
+from archscope.core.finding import Finding
 from archscope.core.options import TraceOptions
 from archscope.core.table import Table
 from archscope.core.trace import Failure, Trace
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from archscope.inspection.observation import Observed
     from archscope.models.catalogue import CatalogueRow
@@ -85,6 +86,17 @@ def build(name: str, /, **arguments: Any) -> "nn.Module":
     from archscope.models.registry import build_model
 
     return build_model(name, **arguments)
+
+
+def check_training(model: "nn.Module", batch: "tuple[Tensor, Tensor]", **options: Any) -> tuple[Finding, ...]:
+    """See whether a classifier can be trained on batches like `(images, labels)`; the model is left as it was.
+
+    `options` are those of `archscope.training.checking.check_training`: `optimizer`, `seconds`. What is found names the
+    layer and the likely cause; an empty tuple means that all is well. Raises ModelError, UsageError.
+    """
+    from archscope.training import checking
+
+    return checking.check_training(model, batch, **options)
 
 
 def list_models() -> "tuple[CatalogueRow, ...]":

@@ -225,7 +225,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("words", "told"),
         [
-            (["trac", "net"], "Did you mean 'trace'?"),
+            (["trac", "net"], "Did you mean 'trace'"),
             (["trace"], "Missing argument"),
             (["trace", "net", "--dept", "2"], "--depth"),
             (["trace", "net", "--depth", "x"], "--depth"),

@@ -1,0 +1,243 @@
+"""`archscope train`: sanity checks, then a short training on CIFAR-10 that is saved epoch by epoch."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from archscope.cli.failures import report_failures
+from archscope.cli.options import ArgOption, DebugOption, FormatOption, OutputOption, list_examples
+from archscope.cli.output import Output, choose_output, write_stdout
+from archscope.core.arguments import parse_arguments
+from archscope.core.errors import CheckError, UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from archscope.core.finding import Finding
+    from archscope.training.options import Keep, MachineOptions, RunOptions, TrainOptions
+    from archscope.training.reporter import EpochMetrics, EpochTimes, StepReport
+    from archscope.training.session import TrainResult
+
+EXAMPLES = (
+    "archscope train resnet20 --check-only --data synthetic",
+    "archscope train plain20 --epochs 1 --data synthetic --subset 200 --test-subset 100 --run-dir runs/example",
+)
+KEEPS = ("last", "all")
+GITHUB = "github"
+"""The format that shows findings only."""
+
+TargetArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="TARGET", help="vgg19_cifar, resnet34_cifar, any other built-in model, or file.py:Object, ..."
+    ),
+]
+
+
+@report_failures
+def run_train(
+    target: TargetArgument,
+    epochs: Annotated[int | None, typer.Option("--epochs", min=1, metavar="N", help="Default: 2.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="PATH",
+            help="CIFAR-10's binary version (archive or folder), or a folder of train/CLASS and test/CLASS images; "
+            "'synthetic' for a dry run. Without it, the cache, else a download.",
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", metavar="NAME", help="lecture-vgg, lecture-resnet or fast; without it, the model's."),
+    ] = None,
+    as_printed: Annotated[
+        bool, typer.Option("--as-printed", help="The lecture's recipe with its mistakes: scheduler first, no eval().")
+    ] = False,
+    run_dir: Annotated[
+        Path | None, typer.Option("--run-dir", metavar="DIR", help="Where the run is kept; default: a new one in runs.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --run-dir.")] = False,
+    keep: Annotated[
+        str, typer.Option("--keep", metavar="last|all", help="all: a checkpoint of each epoch, named by accuracy.")
+    ] = "last",
+    check_only: Annotated[
+        bool, typer.Option("--check-only", help="Only the sanity checks; exit 1 on a fault.")
+    ] = False,
+    no_check: Annotated[bool, typer.Option("--no-check", help="Train without the sanity checks.")] = False,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, max=2**31 - 1, metavar="N", help="Default: the recipe's.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", min=2, metavar="N", help="Over all processes; default: the recipe's.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--lr", metavar="RATE", help="Peak learning rate; default: the recipe's.")
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option("--classes", metavar="A,B", help="Only these classes: airplane,automobile.")
+    ] = None,
+    subset: Annotated[
+        int | None, typer.Option("--subset", min=1, metavar="N", help="Training images, of all classes together.")
+    ] = None,
+    test_subset: Annotated[
+        int | None, typer.Option("--test-subset", min=1, metavar="N", help="Held-out images, of all classes together.")
+    ] = None,
+    shuffle_labels: Annotated[
+        bool, typer.Option("--shuffle-labels", help="A control: deal out the training labels anew.")
+    ] = False,
+    side: Annotated[
+        int | None,
+        typer.Option("--input", min=1, metavar="N", help="Resize images to NxN; default: the target's input."),
+    ] = None,
+    arguments: ArgOption = None,
+    device: Annotated[str | None, typer.Option("--device", metavar="DEVICE", help="cpu, cuda, cuda:1.")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, metavar="N", help="Of the CPU.")] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option("--precision", metavar="DTYPE", help="float32, bfloat16 or float16; default: the recipe's."),
+    ] = None,
+    compiled: Annotated[bool, typer.Option("--compile", help="Train through torch.compile.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write TensorBoard's event files (extra: tensorboard).")
+    ] = False,
+    word: FormatOption = None,
+    path: OutputOption = None,
+    debug: DebugOption = False,
+) -> None:
+    """Check a model, then train it on CIFAR-10 for a few epochs, the lecture's way or fast.
+
+    Progress goes to standard error; the last epoch's accuracy is the result.
+    Everything is kept in a run folder; --resume goes on after any interruption.
+
+    On several GPUs: torchrun --nproc-per-node N -m archscope train ...
+    """
+    from archscope.training.options import TrainOptions
+    from archscope.training.selection import Selection
+
+    output = None if word is not None and word.casefold() == GITHUB else choose_output(word, path)
+    names = tuple(name.strip() for name in classes.split(",") if name.strip()) if classes is not None else ()
+    options = TrainOptions(
+        arguments=parse_arguments(arguments or ()),
+        side=side,
+        data=data,
+        selection=Selection(names, subset, test_subset, shuffle_labels),
+        recipe=recipe,
+        as_printed=as_printed,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=_check_rate(learning_rate),
+        seed=seed,
+        run=_read_run_options(run_dir, keep, resume=resume, checks=not no_check, tensorboard=tensorboard),
+        machine=_read_machine_options(device, threads, precision, compiled=compiled),
+    )
+    _train(target, options, output, check_only=check_only)
+
+
+def _train(target: str, options: "TrainOptions", output: Output | None, *, check_only: bool) -> None:
+    from archscope.training.session import train_target
+
+    result = train_target(target, options, TerminalReporter(), check_only=check_only)
+    if not result.speaks:
+        return
+    _show(result, output)
+    if result.failed:
+        codes = ", ".join(dict.fromkeys(item.code for item in result.findings if item.severity == "error"))
+        raise CheckError(f"{result.title}: {codes}")
+
+
+def _show(result: "TrainResult", output: Output | None) -> None:
+    """The result, or (without an output) what was found as annotations of GitHub's kind."""
+    from archscope.rendering.findings import render_findings
+    from archscope.training.report import build_result_document, build_result_table
+
+    if output is None:
+        write_stdout(render_findings(result.findings, GITHUB))
+    elif output.wants_json:
+        output.write_document(build_result_document(result))
+    else:
+        output.write_table(build_result_table(result))
+        _chart(result, output)
+
+
+def _chart(result: "TrainResult", output: Output) -> None:
+    """The curves under the table, where people read it."""
+    from archscope.training.drawing import chart_lines
+
+    if result.metrics and output.path is None and output.format.name in ("table", "plain"):
+        write_stdout("\n".join(chart_lines(result.metrics)) + "\n")
+
+
+def _check_rate(rate: float | None) -> float | None:
+    if rate is not None and not 0 < rate < float("inf"):
+        raise UsageError(f"--lr {rate} is no learning rate", "a number above 0: --lr 0.05")
+    return rate
+
+
+def _read_run_options(folder: Path | None, keep: str, *, resume: bool, checks: bool, tensorboard: bool) -> "RunOptions":
+    from archscope.training.options import RunOptions
+
+    if keep not in KEEPS:
+        raise UnknownNameError("word for --keep", keep, KEEPS, f"known: {', '.join(KEEPS)}")
+    return RunOptions(folder, resume, checks, cast("Keep", keep), tensorboard)
+
+
+def _read_machine_options(
+    device: str | None, threads: int | None, precision: str | None, *, compiled: bool
+) -> "MachineOptions":
+    from archscope.training.options import PRECISIONS, MachineOptions
+
+    if precision is not None and precision not in PRECISIONS:
+        raise UnknownNameError("precision", precision, PRECISIONS, f"known: {', '.join(PRECISIONS)}")
+    return MachineOptions(device, threads, compiled, precision)
+
+
+class TerminalReporter:
+    """Writes what goes on to standard error, a line at a time."""
+
+    def __init__(self) -> None:
+        self._next_share = 0
+
+    def note(self, text: str) -> None:
+        """One line."""
+        _tell(text)
+
+    def download(self, done: int, total: int | None) -> None:
+        """Each tenth of the bytes."""
+        from archscope.core.units import format_bytes
+
+        share = 10 * done // total if total else done // (16 << 20)
+        if share >= self._next_share:
+            self._next_share = share + 1
+            _tell(f"  {format_bytes(done)}" + (f" of {format_bytes(total)} ({100 * done // total} %)" if total else ""))
+
+    def finding(self, finding: "Finding") -> None:
+        """The finding, what was expected and measured, and what to do."""
+        from archscope.training.report import explain_finding
+
+        for line in explain_finding(finding):
+            _tell(line)
+
+    def step(self, report: "StepReport") -> None:
+        """As the lecture prints it."""
+        _tell(f"[{report.epoch}, {report.iteration:5d}/{report.iterations}] loss: {report.loss:.3f}")
+
+    def epoch(self, metrics: "EpochMetrics", epochs: int, times: "EpochTimes") -> None:
+        """Losses, accuracies and speed, then the accuracy of each class."""
+        speed = times.images / times.train_seconds if times.train_seconds else 0.0
+        waiting = 100 * times.data_seconds / times.train_seconds if times.train_seconds else 0.0
+        _tell(
+            f"epoch {metrics.epoch}/{epochs}  train loss {metrics.train_loss:.3f}  test loss {metrics.test_loss:.3f}  "
+            f"test accuracy {100 * metrics.test_accuracy:.2f} %  rate {metrics.learning_rate:.4g}  "
+            f"{times.train_seconds:.1f} s + {times.test_seconds:.1f} s, {speed:,.0f} images/s, {waiting:.1f} % on data"
+        )
+        _tell("  " + "  ".join(f"{name} {100 * share:.0f} %" for name, share in metrics.class_accuracy.items()))
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("train", epilog=list_examples(*EXAMPLES))(run_train)

@@ -1,0 +1,144 @@
+"""A module and a batch go in; what the sanity checks found comes out. The module is left exactly as it was."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from archscope.core.errors import UsageError
+from archscope.core.finding import Finding
+from archscope.tracing.randomness import keep_random_state
+from archscope.training.checks.activations import check_activations
+from archscope.training.checks.batch_leak import check_batch_leak
+from archscope.training.checks.batch_norm import check_batch_norm, check_running_statistics
+from archscope.training.checks.gradients import check_gradients
+from archscope.training.checks.inputs import check_inputs
+from archscope.training.checks.loss_at_init import check_loss_at_init
+from archscope.training.checks.movement import check_movement
+from archscope.training.checks.outputs import check_outputs
+from archscope.training.checks.overfitting import check_overfitting
+from archscope.training.checks.repeatability import check_repeatability
+from archscope.training.checks.start import Start, observe_start
+from archscope.training.checks.steps import take_steps
+from archscope.training.checks.subject import Subject
+from archscope.training.images import ImageSet
+from archscope.training.trainee import copy_module
+
+START_CHECKS: tuple[Callable[[Start], list[Finding]], ...] = (
+    check_inputs,
+    check_outputs,
+    check_activations,
+    check_loss_at_init,
+    check_running_statistics,
+)
+"""What is read off the first forward pass."""
+
+SMALL_BATCH, LARGE_BATCH = 4, 8
+"""Images of a check: fewer where they are large."""
+
+
+def check_training(
+    model: nn.Module,
+    batch: tuple[Tensor, Tensor],
+    *,
+    optimizer: torch.optim.Optimizer | None = None,
+    seconds: float = 60.0,
+) -> tuple[Finding, ...]:
+    """See whether `model`, a classifier, can be trained on batches like this one.
+
+    Args:
+        model: returns class scores (N, classes), or a tuple, named tuple or dict with `logits`. A copy is checked.
+        batch: images (N, ...) as the model would get them, and labels (N,) from 0.
+        optimizer: the one that will train the model; without it, one that holds every parameter is assumed.
+        seconds: how long learning the batch by heart may take.
+
+    Returns:
+        What was found, errors first; empty where all is well. A note (slow, frozen) is nothing wrong.
+
+    Raises:
+        ModelError: forward raised, or returned no class scores.
+        TargetError: the model cannot be copied.
+        UsageError: the batch is no pair of images and labels.
+    """
+    images, labels = _read_batch(batch)
+    device = next((tensor.device for tensor in model.parameters()), images.device)
+    held = None if optimizer is None else _name_held(model, optimizer)
+    floating = images if images.dtype.is_floating_point else images.to(torch.get_default_dtype())
+    subject = Subject(copy_module(model), floating.to(device), labels.to(device), held, seconds)
+    return check_subject(subject)
+
+
+def check_subject(subject: Subject) -> tuple[Finding, ...]:
+    """Run every check, in order; the costly ones only where nothing was found before. The subject is used up."""
+    with keep_random_state(), _keep_gradients_on():
+        findings = sorted(_run_checks(subject), key=lambda finding: _RANKS[finding.severity])
+    return tuple(findings)
+
+
+_RANKS = {"error": 0, "warning": 1, "note": 2}
+
+
+def _run_checks(subject: Subject) -> Iterator[Finding]:
+    found: list[Finding] = []
+    start = observe_start(subject)
+    for check in START_CHECKS:
+        found += check(start)
+    if not start.finite or _has_code(found, "label-range"):
+        yield from found
+        return
+    found += check_repeatability(subject)
+    found += check_batch_leak(subject)
+    steps = take_steps(subject, start)
+    found += check_gradients(steps)
+    found += check_movement(steps)
+    if not any(finding.severity == "error" for finding in found):
+        learned, reached = check_overfitting(subject)
+        found += learned
+        found += check_batch_norm(subject) if reached else []
+    yield from found
+
+
+def _has_code(findings: Sequence[Finding], code: str) -> bool:
+    return any(finding.code == code for finding in findings)
+
+
+def _keep_gradients_on() -> AbstractContextManager[object]:
+    """Checks train, also where the caller does not."""
+    if torch.is_inference_mode_enabled():
+        return torch.inference_mode(False)
+    return nullcontext() if torch.is_grad_enabled() else torch.enable_grad()
+
+
+def _read_batch(batch: object) -> tuple[Tensor, Tensor]:
+    images, labels = batch if isinstance(batch, (tuple, list)) and len(batch) == 2 else (None, None)
+    if not isinstance(images, Tensor) or not isinstance(labels, Tensor):
+        raise UsageError("the batch must be (images, labels), two tensors")
+    if labels.dim() != 1 or len(labels) != len(images) or labels.dtype.is_floating_point or len(labels) < 2:
+        raise UsageError(
+            f"labels of shape {tuple(labels.shape)}, {labels.dtype}, do not go with images of {tuple(images.shape)}",
+            "give at least two images, and as many whole numbers from 0",
+        )
+    return images, labels.to(torch.int64)
+
+
+def _name_held(model: nn.Module, optimizer: torch.optim.Optimizer) -> frozenset[str]:
+    """Names of the model's parameters that the optimizer changes."""
+    held = {id(tensor) for group in optimizer.param_groups if group.get("lr", 1) for tensor in group["params"]}
+    return frozenset(name for name, parameter in model.named_parameters() if id(parameter) in held)
+
+
+def pick_check_indices(images: ImageSet, side: int) -> Tensor:
+    """Which training images a check looks at: four or eight, of as many classes as there are."""
+    wanted = LARGE_BATCH if side <= 64 else SMALL_BATCH
+    places: list[int] = []
+    by_class = [(images.labels == label).nonzero().squeeze(1).tolist() for label in _list_labels(images)]
+    depth = 0
+    while len(places) < min(wanted, len(images)):
+        places += [found[depth] for found in by_class if depth < len(found)]
+        depth += 1
+    return torch.tensor(places[:wanted])
+
+
+def _list_labels(images: ImageSet) -> list[int]:
+    return sorted(set(images.labels.tolist()))

@@ -1,0 +1,90 @@
+"""What is checked: a copy of a model, a batch, and how its loss is found."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from archscope.training.scores import Scores, read_scores
+from archscope.training.trainee import run_model
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model under check; the module is ours to change, and every check changes it."""
+
+    module: nn.Module
+    images: Tensor
+    """(N, ...), floating point, on the module's device."""
+    labels: Tensor
+    """(N,), int64."""
+    optimised: frozenset[str] | None = None
+    """Names of the parameters that the optimizer holds; None: all that require gradients."""
+    seconds: float = 60.0
+    """How long overfitting may take."""
+
+    def run(self) -> Any:
+        """What forward returns for the batch. Raises ModelError where forward raises."""
+        return run_model(lambda: self.module(self.images))
+
+    def find_scores(self) -> Scores:
+        """The scores of the batch. Raises ModelError."""
+        return read_scores(self.run(), len(self.images))
+
+    def find_loss(self) -> Tensor:
+        """Mean cross-entropy of the batch, heads included. Raises ModelError."""
+        return self.find_scores().find_loss(self.labels)
+
+    def list_trained(self) -> dict[str, nn.Parameter]:
+        """The parameters that the optimizer changes, by name; each tensor once."""
+        return {
+            name: parameter
+            for name, parameter in self.module.named_parameters()
+            if parameter.requires_grad and (self.optimised is None or name in self.optimised)
+        }
+
+
+@contextmanager
+def keep_dropout_off(module: nn.Module) -> Iterator[None]:
+    """Every part in training mode but dropout; the flags are put back afterwards."""
+    flags = {part: part.training for part in module.modules()}
+    module.train()
+    for part in module.modules():
+        if isinstance(part, _DropoutNd):
+            part.eval()
+    try:
+        yield
+    finally:
+        for part, flag in flags.items():
+            part.training = flag
+
+
+def list_batch_norms(module: nn.Module) -> dict[str, _BatchNorm]:
+    """The layers that keep running statistics, by path."""
+    return {
+        path: part
+        for path, part in module.named_modules()
+        if isinstance(part, _BatchNorm) and part.running_mean is not None
+    }
+
+
+def recalibrate(subject: Subject) -> None:
+    """Make the running statistics of every BatchNorm those of the batch."""
+    norms = list_batch_norms(subject.module).values()
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    try:
+        with torch.no_grad(), keep_dropout_off(subject.module):
+            subject.run()
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum

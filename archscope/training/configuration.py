@@ -1,0 +1,134 @@
+"""What was asked, and what a resumed run was started with, go in; one configuration of the run comes out."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from archscope.core.errors import DataError, UsageError
+from archscope.training.options import DEFAULT_EPOCHS, TrainOptions
+from archscope.training.recipes import StepDecay, choose_recipe, find_recipe
+from archscope.training.selection import Selection
+from archscope.training.trainee import find_family
+
+SCHEMA = "archscope.run/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What makes a run what it is; kept as config.json and in every checkpoint."""
+
+    target: str
+    arguments: Mapping[str, Any]
+    side: int | None
+    data: str | None
+    data_digest: str | None
+    selection: Selection
+    recipe: str
+    as_printed: bool
+    epochs: int
+    batch_size: int | None
+    learning_rate: float | None
+    seed: int
+    threads: int
+    """Of the CPU: sums are rounded otherwise with another number."""
+
+    def to_document(self) -> dict[str, Any]:
+        """Plain data."""
+        document = {"schema": SCHEMA, **asdict(self)}
+        document["selection"]["classes"] = list(self.selection.classes)
+        document["arguments"] = {key: _make_plain(value) for key, value in self.arguments.items()}
+        return document
+
+
+def decide_configuration(text: str, options: TrainOptions, threads: int) -> Configuration:
+    """The configuration of a run that begins, or (with options merged) goes on. Raises UnknownNameError, UsageError."""
+    name = options.recipe or choose_recipe(find_family(text))
+    recipe = find_recipe(name, as_printed=options.as_printed)
+    return Configuration(
+        target=text,
+        arguments=dict(options.arguments),
+        side=options.side,
+        data=options.data if options.data in (None, "synthetic") else str(Path(options.data).expanduser().absolute()),
+        data_digest=options.data_digest,
+        selection=options.selection,
+        recipe=name,
+        as_printed=options.as_printed,
+        epochs=options.epochs or DEFAULT_EPOCHS,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        seed=recipe.seed if options.seed is None else options.seed,
+        threads=threads,
+    )
+
+
+def merge_saved(text: str, options: TrainOptions, saved: Mapping[str, Any]) -> TrainOptions:
+    """The options of a run that goes on: what was not asked again is as it was.
+
+    Raises UsageError where something is asked that would make it another run, DataError where `saved` is malformed.
+    """
+    try:
+        began = _read_document(saved)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"the run's config.json cannot be read: {error!r}", "choose another --run-dir") from error
+    asked = {
+        "the target": (text, began.target),
+        "--input": (options.side, began.side),
+        "--recipe": (options.recipe, began.recipe),
+        "--as-printed": (options.as_printed or None, began.as_printed),
+        "--batch-size": (options.batch_size, began.batch_size),
+        "--lr": (options.learning_rate, began.learning_rate),
+        "--seed": (options.seed, began.seed),
+        "--arg": (_make_plain(dict(options.arguments)) or None, _make_plain(dict(began.arguments))),
+        "--classes, --subset and --shuffle-labels": (
+            None if options.selection == Selection() else options.selection,
+            began.selection,
+        ),
+        "--threads": (options.machine.threads, began.threads),
+        "--epochs": (None if _may_lengthen(began, options.epochs) else options.epochs, began.epochs),
+    }
+    for name, (now, then) in asked.items():
+        if now is not None and now != then:
+            raise UsageError(
+                f"the run was started with other words: {name} was {_show(then)}, now {_show(now)}",
+                "leave it out to go on, or choose another --run-dir",
+            )
+    return replace(
+        options,
+        arguments=began.arguments,
+        side=began.side,
+        data=options.data or began.data,
+        data_digest=began.data_digest,
+        selection=began.selection,
+        recipe=began.recipe,
+        as_printed=began.as_printed,
+        epochs=options.epochs or began.epochs,
+        batch_size=began.batch_size,
+        learning_rate=began.learning_rate,
+        seed=began.seed,
+        machine=replace(options.machine, threads=began.threads),
+    )
+
+
+def _may_lengthen(began: Configuration, epochs: int | None) -> bool:
+    """More epochs change nothing of those before where the rate does not depend on how many there are."""
+    schedule = find_recipe(began.recipe, as_printed=began.as_printed).schedule
+    return epochs is not None and epochs >= began.epochs and isinstance(schedule, StepDecay)
+
+
+def _read_document(saved: Mapping[str, Any]) -> Configuration:
+    fields = {key: value for key, value in saved.items() if key != "schema"}
+    selection = fields.pop("selection")
+    return Configuration(**fields, selection=Selection(**{**selection, "classes": tuple(selection["classes"])}))
+
+
+def _show(value: object) -> str:
+    return str(asdict(value)) if isinstance(value, Selection) else str(value)
+
+
+def _make_plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _make_plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_make_plain(item) for item in value]
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

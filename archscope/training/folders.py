@@ -1,0 +1,91 @@
+"""Class folders of images (`train/CLASS/*.png`, `test/CLASS/*.jpg`) go in; images in memory come out."""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from archscope.core.errors import DataError
+from archscope.targets.extras import import_extra
+from archscope.training.images import Data, ImageSet
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+LARGEST_SIDE = 512
+"""Pixels. Everything is held in memory."""
+
+
+def read_class_folders(root: Path) -> Data:
+    """Read `root/train/CLASS/*` and `root/test/CLASS/*`; the classes are the folders' names, in alphabetical order.
+
+    Raises DataError where a class or an image is missing, damaged or of another size than the first, and
+    MissingPackageError where nothing that reads images is installed.
+    """
+    asked = f"reading the images in {root}"
+    import_extra("PIL", "models", asked)
+    reader = import_extra("PIL.Image", "models", asked)
+    classes = _list_classes(root / "train")
+    held_out = _list_classes(root / "test")
+    if classes != held_out:
+        differing = sorted(set(classes) ^ set(held_out))
+        raise DataError(
+            f"{root}/train and {root}/test have different classes: {', '.join(differing)}",
+            "each class needs a folder in both",
+        )
+    if len(classes) < 2:
+        raise DataError(f"{root}/train has {len(classes)} class, at least 2 are needed")
+    train = _read_split(root / "train", classes, reader, None)
+    test = _read_split(root / "test", classes, reader, (train.images.shape[2], train.images.shape[3]))
+    return Data(train, test, classes, f"class folders, {root}")
+
+
+def _list_classes(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")))
+
+
+def _read_split(folder: Path, classes: tuple[str, ...], reader: Any, size: tuple[int, int] | None) -> ImageSet:
+    images: list[Tensor] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        before = len(images)
+        for path in _list_images(folder / name):
+            image = _read_image(path, reader, size)
+            size = (image.shape[1], image.shape[2])
+            images.append(image)
+            labels.append(label)
+        if len(images) == before:
+            raise DataError(f"{folder / name} holds no image", f"images end in {', '.join(SUFFIXES)}")
+    return ImageSet(torch.stack(images), torch.tensor(labels))
+
+
+def _list_images(folder: Path) -> Iterator[Path]:
+    yield from sorted(path for path in folder.iterdir() if path.suffix.casefold() in SUFFIXES)
+
+
+def _read_image(path: Path, reader: Any, size: tuple[int, int] | None) -> Tensor:
+    """(3, H, W), uint8. Raises DataError where it cannot be decoded or has another size than `size` (H, W)."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", reader.DecompressionBombWarning)
+            with reader.open(path) as picture:
+                width, height = picture.size
+                _check_size(path, (height, width), size)
+                pixels = bytearray(picture.convert("RGB").tobytes())
+    except (OSError, ValueError, SyntaxError, reader.DecompressionBombError, reader.DecompressionBombWarning) as error:
+        raise DataError(f"{path} cannot be read as an image: {error}") from error
+    return torch.frombuffer(pixels, dtype=torch.uint8).view(height, width, 3).permute(2, 0, 1).contiguous()
+
+
+def _check_size(path: Path, found: tuple[int, int], wanted: tuple[int, int] | None) -> None:
+    height, width = found
+    if wanted is not None and found != wanted:
+        raise DataError(
+            f"{path} is {height}x{width}, the images before it are {wanted[0]}x{wanted[1]}",
+            "all images must have one size; the target's own input is reached by resizing on the device",
+        )
+    if max(found) > LARGEST_SIDE:
+        raise DataError(
+            f"{path} is {height}x{width}, the largest side here is {LARGEST_SIDE}", "make the images smaller"
+        )

@@ -1,0 +1,112 @@
+"""The result of a run goes in; its table, its document and its findings as rows come out."""
+
+from collections.abc import Sequence
+
+from archscope.core.finding import Finding
+from archscope.core.table import Cell, Column, Row, Table
+from archscope.core.units import format_exact
+from archscope.rendering.findings import describe_finding
+from archscope.training.checkpoint import pack_metrics
+from archscope.training.session import TrainResult
+
+SCHEMA = "archscope.train/1"
+PASSED = Finding("note", "all checks", "the model is sound")
+"""What stands in the table where nothing was found."""
+
+
+def build_result_table(result: TrainResult) -> Table:
+    """The held-out accuracy of each class and of all after the last epoch; where nothing was trained, the findings."""
+    if not result.metrics:
+        return _build_findings_table(result)
+    last = result.metrics[-1]
+    columns = (
+        Column("class", "class"),
+        Column("test_accuracy", "held-out accuracy", align="right", kind="share"),
+    )
+    rows = [_make_row(name, share, "body") for name, share in last.class_accuracy.items()]
+    rows.append(_make_row("all", last.test_accuracy, "total"))
+    notes = (
+        f"epoch {last.epoch} of {result.epochs}: held-out accuracy {100 * last.test_accuracy:.2f} % (the last epoch's)",
+        f"training loss {last.train_loss:.3f}, held-out loss {last.test_loss:.3f}",
+        f"kept in {result.folder}: last.pt, metrics.jsonl, config.json, environment.json, curves.svg",
+        *result.notes,
+        *(tell_finding(finding) for finding in result.findings),
+    )
+    return Table(result.heading, columns, tuple(rows), notes, _describe_conditions(result))
+
+
+def build_result_document(result: TrainResult) -> dict[str, object]:
+    """The JSON document `archscope.train/1`."""
+    return {
+        "schema": SCHEMA,
+        "target": result.title,
+        "data": result.data,
+        "synthetic": result.synthetic,
+        "train_images": result.train_images,
+        "test_images": result.test_images,
+        "recipe": result.recipe.name,
+        "batch_size": result.recipe.batch_size,
+        "learning_rate": result.recipe.learning_rate,
+        "seed": result.seed,
+        "epochs": result.epochs,
+        "run_dir": None if result.folder is None else str(result.folder),
+        "test_accuracy": result.metrics[-1].test_accuracy if result.metrics else None,
+        "class_accuracy": dict(result.metrics[-1].class_accuracy) if result.metrics else None,
+        "metrics": pack_metrics(result.metrics),
+        "findings": [describe_finding(finding) for finding in result.findings],
+        "failed": result.failed,
+        "seconds": round(result.seconds, 3),
+        "notes": list(result.notes),
+    }
+
+
+def tell_finding(finding: Finding) -> str:
+    """`error no-gradient at conv1: ...`, one line."""
+    place = f" at {finding.place}" if finding.place else ""
+    return f"{finding.severity} {finding.code}{place}: {finding.message}"
+
+
+def explain_finding(finding: Finding) -> list[str]:
+    """Lines: the finding, what was expected and measured, and what to do."""
+    lines = [tell_finding(finding)]
+    pairs = (("expected", finding.expected), ("measured", finding.measured), ("remedy", finding.remedy))
+    return [*lines, *(f"  {name:<10}{text}" for name, text in pairs if text)]
+
+
+def _build_findings_table(result: TrainResult) -> Table:
+    columns = (
+        Column("severity", "finding"),
+        Column("code", "check"),
+        Column("place", "layer"),
+        Column("message", "what was found", flexible=True),
+        Column("expected", "expected", flexible=True),
+        Column("measured", "measured", flexible=True),
+        Column("remedy", "remedy", hidden=True),
+    )
+    rows = tuple(_make_finding_row(finding) for finding in result.findings or (PASSED,))
+    verdict = _describe_verdict(result.findings)
+    remedies = [f"{finding.code}: {finding.remedy}" for finding in result.findings if finding.remedy]
+    notes = (verdict, *remedies, *result.notes)
+    return Table(f"sanity checks of {result.heading}", columns, rows, notes, _describe_conditions(result))
+
+
+def _make_finding_row(finding: Finding) -> Row:
+    severity = "passed" if finding is PASSED else finding.severity
+    texts = (severity, finding.code, finding.place, finding.message, finding.expected, finding.measured, finding.remedy)
+    return Row(tuple(Cell(text) for text in texts))
+
+
+def _describe_verdict(findings: Sequence[Finding]) -> str:
+    errors = sum(finding.severity == "error" for finding in findings)
+    if errors:
+        return f"{errors} check{'s' if errors > 1 else ''} failed"
+    return "every check passed" if not findings else "no check failed"
+
+
+def _describe_conditions(result: TrainResult) -> str:
+    images = f"{format_exact(result.train_images)} training and {format_exact(result.test_images)} held-out images"
+    return f"{images} · batch {result.recipe.batch_size} · rate {result.recipe.learning_rate:.4g}"
+
+
+def _make_row(name: str, share: float, kind: str) -> Row:
+    return Row((Cell(name), Cell(f"{100 * share:.1f} %", share)), kind="total" if kind == "total" else "body")

@@ -1,0 +1,79 @@
+"""Which classes and how many images go in; the data cut down to them comes out."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from archscope.core.errors import UnknownNameError, UsageError
+from archscope.training.images import Data, ImageSet
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What part of the data is used."""
+
+    classes: tuple[str, ...] = ()
+    """Names, in the order of the new labels; empty: all."""
+    subset: int | None = None
+    """Training images, as many of each class as of any other (one more of the first where it does not divide)."""
+    test_subset: int | None = None
+    """Held-out images, likewise."""
+    shuffle_labels: bool = False
+    """A control: the training labels are dealt out anew, the held-out ones stay true."""
+
+
+def select_data(data: Data, selection: Selection, seed: int) -> Data:
+    """The part of `data` that `selection` names; the first images of each class are taken.
+
+    `seed` decides how labels are shuffled. Raises UnknownNameError, UsageError.
+    """
+    if selection.classes:
+        data = _keep_classes(data, selection.classes)
+    train = _cut(data.train, selection.subset, data, "--subset")
+    test = _cut(data.test, selection.test_subset, data, "--test-subset")
+    notes = data.notes
+    if selection.shuffle_labels:
+        order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
+        train = replace(train, labels=train.labels[order])
+        notes = (*notes, "the training labels are shuffled (a control: nothing can be learned that holds)")
+    return replace(data, train=train, test=test, notes=notes)
+
+
+def _keep_classes(data: Data, names: tuple[str, ...]) -> Data:
+    for name in names:
+        if name not in data.classes:
+            raise UnknownNameError("class", name, data.classes, f"the data has {', '.join(data.classes)}")
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise UsageError(f"--classes {','.join(names)} must name at least two different classes")
+    new_label = torch.full((len(data.classes),), -1)
+    for label, name in enumerate(names):
+        new_label[data.classes.index(name)] = label
+    return replace(
+        data, train=_relabel(data.train, new_label), test=_relabel(data.test, new_label), classes=tuple(names)
+    )
+
+
+def _relabel(part: ImageSet, new_label: Tensor) -> ImageSet:
+    labels = new_label[part.labels]
+    kept = (labels >= 0).nonzero().squeeze(1)
+    return ImageSet(part.images[kept], labels[kept])
+
+
+def _cut(part: ImageSet, count: int | None, data: Data, option: str) -> ImageSet:
+    if count is None:
+        return part
+    classes = len(data.classes)
+    if count < classes:
+        raise UsageError(f"{option} {count} is less than one image of each of the {classes} classes")
+    picked = []
+    for label in range(classes):
+        wanted = count // classes + (label < count % classes)
+        found = (part.labels == label).nonzero().squeeze(1)
+        if len(found) < wanted:
+            raise UsageError(
+                f"{option} {count:,} needs {wanted:,} images of {data.classes[label]}, there are {len(found):,}",
+                f"at most {len(part):,} images are there",
+            )
+        picked.append(found[:wanted])
+    return part.take(torch.cat(picked).sort().values)

@@ -1,0 +1,280 @@
+"""A target in words and options go in; a checked, trained and saved run comes out."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from archscope.core.errors import ArchscopeError, CheckError, DataError, UsageError
+from archscope.core.finding import Finding
+from archscope.tracing.randomness import keep_random_state
+from archscope.training.checking import check_subject, pick_check_indices
+from archscope.training.checkpoint import read_checkpoint, unpack_checkpoint
+from archscope.training.checks.subject import Subject
+from archscope.training.cifar10 import load_data
+from archscope.training.configuration import Configuration, decide_configuration, merge_saved
+from archscope.training.events import check_tensorboard
+from archscope.training.images import Data, ImageSet, fingerprint_data
+from archscope.training.machine import Machine, choose_device, choose_machine, tune_backends
+from archscope.training.options import TrainOptions
+from archscope.training.pipeline import DeviceImages, make_pipeline_options
+from archscope.training.processes import Processes, join_processes, read_processes
+from archscope.training.recipes import Recipe, find_recipe, fit_recipe
+from archscope.training.reporter import EpochMetrics, Reporter, SilentReporter
+from archscope.training.run import Run, run_epochs
+from archscope.training.run_folder import RunFolder, choose_folder
+from archscope.training.selection import select_data
+from archscope.training.trainee import Trainee, Wanted, build_trainee, copy_module
+from archscope.training.trainer import Schedule, Trainer
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What came of a run. The last epoch is the result, never the best on the held-out images."""
+
+    title: str
+    """The target, for people."""
+    data: str
+    """Where the images came from; says so where they are synthetic."""
+    synthetic: bool
+    recipe: Recipe
+    """As it was used: with its batch and rate."""
+    epochs: int
+    seed: int
+    train_images: int
+    test_images: int
+    folder: Path | None
+    """None where nothing was trained."""
+    metrics: tuple[EpochMetrics, ...]
+    findings: tuple[Finding, ...]
+    """Of the checks before and after the training."""
+    seconds: float
+    """Of this session, checks and data included."""
+    speaks: bool = True
+    """False in all processes but the first."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def heading(self) -> str:
+        """What was trained on what, in one line."""
+        return f"{self.title} on {self.data}, recipe {self.recipe.name}, seed {self.seed}"
+
+    @property
+    def failed(self) -> bool:
+        """Whether a check found an error."""
+        return any(finding.severity == "error" for finding in self.findings)
+
+
+def train_target(
+    text: str, options: TrainOptions, reporter: Reporter | None = None, *, check_only: bool = False
+) -> TrainResult:
+    """Check and train the target `text`; with `check_only`, stop after the checks.
+
+    Raises:
+        UsageError, UnknownNameError, TargetError: what was asked cannot be done.
+        DataError: the images are missing or damaged, or a checkpoint is.
+        CheckError: a sanity check failed, or the loss is no number any more.
+        ModelError: the model raised.
+        OutputError: the run folder cannot be written; what was saved before is whole.
+    """
+    started = time.monotonic()
+    if options.run.tensorboard:
+        check_tensorboard()
+    processes = read_processes()
+    listener: Reporter = reporter if reporter is not None and processes.first else SilentReporter()
+    folder, saved = _find_saved(options)
+    options = merge_saved(text, options, saved) if saved is not None else options
+    device = choose_device(options.machine.device, processes)
+    with tune_backends(options.machine.threads), keep_random_state(), join_processes(processes, device):
+        session = _prepare(text, options, _Place(device, processes, listener))
+        result = session.describe(())
+        if check_only:
+            return replace(result, findings=session.check(), seconds=time.monotonic() - started)
+        return replace(session.train(folder, result), seconds=time.monotonic() - started)
+
+
+def _find_saved(options: TrainOptions) -> tuple[RunFolder | None, Mapping[str, Any] | None]:
+    """The folder that is asked for, and the configuration of the run in it that goes on."""
+    run = options.run
+    if run.folder is None:
+        if run.resume:
+            raise UsageError("--resume needs --run-dir", "name the folder of the run to go on with")
+        return None, None
+    folder = RunFolder(run.folder)
+    if not run.resume:
+        folder.check_free()
+        return folder, None
+    return folder, folder.read_config()
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a session runs, and who listens."""
+
+    device: torch.device
+    processes: Processes
+    reporter: Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """Everything that a run needs, made and checked."""
+
+    options: TrainOptions
+    place: _Place
+    data: Data
+    trainee: Trainee
+    configuration: Configuration
+    recipe: Recipe
+    machine: Machine
+
+    def describe(self, findings: tuple[Finding, ...]) -> TrainResult:
+        """The result before anything was trained."""
+        return TrainResult(
+            title=self.trainee.title,
+            data=self.data.title,
+            synthetic=self.data.synthetic,
+            recipe=self.recipe,
+            epochs=self.configuration.epochs,
+            seed=self.configuration.seed,
+            train_images=len(self.data.train),
+            test_images=len(self.data.test),
+            folder=None,
+            metrics=(),
+            findings=findings,
+            seconds=0.0,
+            speaks=self.place.processes.first,
+            notes=(*self.data.notes, *self.trainee.notes),
+        )
+
+    def check(self) -> tuple[Finding, ...]:
+        """Run the sanity checks on a copy of the model, in the first process; the others wait."""
+        place = self.place
+        failure: ArchscopeError | None = None
+        findings: tuple[Finding, ...] = ()
+        if place.processes.first:
+            place.reporter.note("checking the model before it is trained")
+            try:
+                findings = check_subject(self._make_subject())
+            except ArchscopeError as error:
+                failure = error
+        if not place.processes.agree(yes=failure is None, device=place.device):
+            raise failure or CheckError("the checks raised in the first process")
+        for finding in findings:
+            place.reporter.finding(finding)
+        return findings
+
+    def train(self, folder: RunFolder | None, result: TrainResult) -> TrainResult:
+        """Train what is left of the run, and see whether the labels belong to the images."""
+        processes = self.place.processes
+        folder = folder or choose_folder(None, f"{self.trainee.title.split()[0]}-{self.recipe.name}")
+        blob = processes.share_bytes(
+            read_checkpoint(folder.last) if processes.first and self.options.run.resume else None, self.place.device
+        )
+        state = unpack_checkpoint(blob, str(folder.last)) if blob is not None else None
+        findings: tuple[Finding, ...] = ()
+        if state is None and self.options.run.checks:
+            findings = self.check()
+            self._stop_on_errors(findings)
+        trainer = self._make_trainer()
+        if state is not None:
+            trainer.load_state(state)
+        run = Run(
+            folder=folder,
+            trainer=trainer,
+            test=self._load_images(self.data.test, augmented=False),
+            known=self._load_images(_thin_out(self.data.train), augmented=False),
+            classes=self.data.classes,
+            configuration=self.configuration,
+            machine=self.machine,
+            processes=processes,
+            reporter=self.place.reporter,
+            options=self.options.run,
+            title=self.describe(()).heading,
+        )
+        metrics, after = run_epochs(run, state)
+        return replace(result, folder=folder.path, metrics=metrics, findings=(*findings, *after))
+
+    def _stop_on_errors(self, findings: tuple[Finding, ...]) -> None:
+        errors = [finding for finding in findings if finding.severity == "error"]
+        failed = not self.place.processes.agree(yes=not errors, device=self.place.device)
+        if failed:
+            codes = ", ".join(dict.fromkeys(finding.code for finding in errors)) or "see the first process"
+            count = len(errors)
+            raise CheckError(
+                f"{count} check{'s' if count != 1 else ''} failed before the training: {codes}",
+                "mend the model; --no-check trains all the same",
+            )
+
+    def _make_subject(self) -> Subject:
+        indices = pick_check_indices(self.data.train, max(self.trainee.size))
+        images = self._load_images(self.data.train.take(indices), augmented=False)
+        batch, labels = images.cut(0, len(images))
+        module = copy_module(self.trainee.module).to(self.place.device)
+        return Subject(module, batch.contiguous(), labels)
+
+    def _make_trainer(self) -> Trainer:
+        schedule = Schedule(self.recipe, self.configuration.epochs, self.configuration.seed)
+        images = self._load_images(self.data.train, augmented=True)
+        return Trainer(self.trainee.module, images, schedule, self.machine, self.place.processes)
+
+    def _load_images(self, images: ImageSet, *, augmented: bool) -> DeviceImages:
+        options = make_pipeline_options(self.recipe, self.trainee.size, channels_last=self.machine.channels_last)
+        if not augmented:
+            options = replace(options, padding=0, flip=False)
+        return DeviceImages(images, options, self.place.device)
+
+
+MOST_KNOWN = 2_000
+"""Training images that are judged once more after the training."""
+
+
+def _thin_out(images: ImageSet) -> ImageSet:
+    """At most 2,000 of the images, evenly over their order."""
+    step = -(-len(images) // MOST_KNOWN)
+    return images.take(torch.arange(0, len(images), step))
+
+
+def _prepare(text: str, options: TrainOptions, place: _Place) -> _Session:
+    configuration = decide_configuration(text, options, threads=torch.get_num_threads())
+    data = _load_once(options, place)
+    data = select_data(data, options.selection, configuration.seed)
+    digest = fingerprint_data(data)
+    if configuration.data_digest not in (None, digest):
+        raise DataError(
+            "the images are not those that the run began with", "name the same --data, --classes and --subset"
+        )
+    configuration = replace(configuration, data_digest=digest)
+    wanted = Wanted(len(data.classes), data.image_shape, options.side)
+    trainee = build_trainee(text, options.arguments, wanted, configuration.seed)
+    recipe = fit_recipe(
+        find_recipe(configuration.recipe, as_printed=configuration.as_printed),
+        len(data.train),
+        normalised=trainee.normalised,
+        batch_size=configuration.batch_size,
+        rate=configuration.learning_rate,
+    )
+    for note in (*data.notes, *trainee.notes):
+        place.reporter.note(note)
+    machine = choose_machine(options.machine, recipe, place.device)
+    return _Session(options, place, data, trainee, configuration, recipe, machine)
+
+
+def _load_once(options: TrainOptions, place: _Place) -> Data:
+    """The first process of each machine loads first, so that one downloads and the others find it."""
+    processes = place.processes
+    failure: ArchscopeError | None = None
+    data: Data | None = None
+    for turn in (True, False):
+        if (processes.local_rank == 0) == turn and failure is None:
+            try:
+                data = load_data(options.data, place.reporter)
+            except ArchscopeError as error:
+                failure = error
+        processes.wait()
+    if failure is not None or data is None:
+        raise failure or DataError("no images")
+    return data

@@ -1,0 +1,185 @@
+"""What happens rarely: overflow while overfitting, too little memory, times on CUDA, files that cannot be kept."""
+
+import os
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from archscope.core.errors import DataError, ModelError, OutputError, TargetError
+from archscope.training import stopwatch, trainee
+from archscope.training.checkpoint import read_checkpoint
+from archscope.training.checks.comparison import differs, find_first_difference
+from archscope.training.checks.layers import observe_scales
+from archscope.training.checks.overfitting import check_overfitting
+from archscope.training.checks.subject import Subject
+from archscope.training.checks.trial import make_trial_optimizer
+from archscope.training.machine import choose_device
+from archscope.training.processes import Processes
+from archscope.training.randomness import seed_generators
+from archscope.training.run_folder import RunFolder
+from archscope.training.stopwatch import Stopwatch
+from archscope.training.trainee import run_model
+from archscope.training.writing import make_folder
+
+Batch = tuple[Tensor, Tensor]
+
+
+class TestOverfitting:
+    def test_a_first_try_that_overflows_is_repeated_slower(
+        self, make_net: Callable[..., nn.Sequential], batch: Batch, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from archscope.training.checks import overfitting
+
+        real, slowed = make_trial_optimizer, []
+
+        def make(subject: Subject, factor: float) -> Any:
+            slowed.append(factor)
+            return real(subject, 1e30 if factor == 1.0 else factor * 10)
+
+        monkeypatch.setattr(overfitting, "make_trial_optimizer", make)
+        torch.manual_seed(0)
+        assert check_overfitting(Subject(make_net(norm=False), *batch)) == ([], True)
+        assert slowed == [1.0, 0.1]
+
+    def test_nothing_that_the_optimizer_holds(self, make_net: Callable[..., nn.Sequential], batch: Batch) -> None:
+        (finding,), reached = check_overfitting(Subject(make_net(), *batch, optimised=frozenset()))
+        assert not reached
+        assert finding.message == "no parameter can be trained"
+
+
+class TestLayers:
+    def test_what_has_no_scale(self) -> None:
+        class Odd(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.embed = nn.Embedding(4, 6)
+                self.grow = nn.ConvTranspose1d(2, 3, 2)
+                self.inner = nn.Linear(1, 1)
+
+            def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+                embedded = self.embed(x)
+                return self.grow(embedded[:, :2]), torch.relu(embedded)
+
+        seen, _ = observe_scales(net := Odd(), lambda: net(torch.zeros(2, 3, dtype=torch.int64)))
+        embed, grow = seen.layers
+        assert (embed.input_rms, embed.input_signal, embed.weighted) == (0.0, 0.0, False)
+        assert grow.weighted
+        assert grow.gain is None
+        # (N, T, C): the last axis holds the units.
+        assert seen.rectifiers[0].share == float((net.embed.weight[0] < 0).float().mean())
+
+    def test_zero_weights_have_no_gain(self) -> None:
+        net = nn.Linear(2, 2)
+        nn.init.zeros_(net.weight)
+        seen, _ = observe_scales(net, lambda: net(torch.ones(2, 2)))
+        assert seen.layers[0].gain is None
+
+
+class TestComparison:
+    def test_passes_that_call_different_layers(self) -> None:
+        net = nn.ModuleDict({"a": nn.Identity(), "b": nn.Identity()})
+        ones = torch.ones(2, 2)
+        rows = slice(None)
+        assert find_first_difference(net, lambda: net["a"](ones), lambda: net["b"](ones), rows=rows) == "a"
+        assert find_first_difference(net, lambda: net["a"](ones), lambda: net["a"](ones), rows=rows) == ""
+
+    def test_values_that_are_no_numbers_differ(self) -> None:
+        assert differs(torch.tensor([float("nan")]), torch.ones(1), 0.1)
+        assert not differs(torch.ones(0), torch.ones(0), 0.1)
+
+
+class TestModelErrors:
+    def test_memory_that_is_too_small(self) -> None:
+        def run() -> None:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+        with pytest.raises(ModelError, match="memory is too small") as caught:
+            run_model(run)
+        assert "--batch-size" in caught.value.remedy
+
+    def test_a_constructor_that_takes_classes_and_cannot_use_them(self, tmp_path: Path) -> None:
+        path = tmp_path / "strict.py"
+        path.write_text("def net(num_classes):\n    raise ValueError('num_classes must be odd')\n")
+        with pytest.raises(TargetError):
+            trainee.build_trainee(f"{path}:net", {}, trainee.Wanted(10, (3, 8, 8)), seed=0)
+
+    def test_a_constructor_that_fails(self, tmp_path: Path) -> None:
+        path = tmp_path / "fails.py"
+        path.write_text("def net(num_classes=10):\n    raise ValueError('no')\n")
+        with pytest.raises(TargetError, match="ValueError: no"):
+            trainee.build_trainee(f"{path}:net", {}, trainee.Wanted(10, (3, 8, 8)), seed=0)
+
+    def test_an_advice_that_cannot_be_found(self, net_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*words: Any) -> None:
+            raise DataError("no")
+
+        monkeypatch.setattr(trainee, "observe_target", refuse)
+        with pytest.raises(ModelError) as caught:
+            trainee.build_trainee(f"{net_file}:Large", {}, trainee.Wanted(3, (3, 8, 8)), seed=0)
+        assert caught.value.remedy == "--input N resizes the images to NxN"
+
+
+class TestCuda:
+    def test_times_are_those_of_events(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Event:
+            def record(self) -> None:
+                pass
+
+            def elapsed_time(self, other: object) -> float:
+                return 250.0
+
+        monkeypatch.setattr(stopwatch, "_make_event", Event)
+        monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+        watch = Stopwatch(torch.device("cuda", 0))
+        for _ in range(2):
+            with watch.time():
+                pass
+        assert watch.read_seconds() == 0.5
+        assert watch.read_seconds() == 0.5
+
+    def test_a_process_takes_its_own_device(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(torch, "empty", lambda *sizes, device: None)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        assert choose_device(None, Processes(3, 4, 1)) == torch.device("cuda", 1)
+        assert choose_device("cuda:2", Processes(3, 4, 1)) == torch.device("cuda", 2)
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        assert choose_device(None, Processes()) == torch.device("cpu")
+
+
+class TestFiles:
+    def test_a_checkpoint_that_cannot_be_kept(self, tmp_path: Path) -> None:
+        with pytest.raises(OutputError, match=r"cannot write .*epoch001-0.5000.pt"):
+            RunFolder(tmp_path).keep_last(1, 0.5)
+
+    def test_a_configuration_that_is_no_object(self, tmp_path: Path) -> None:
+        (tmp_path / "config.json").write_text("[1]")
+        with pytest.raises(DataError, match="is no configuration of a run"):
+            RunFolder(tmp_path).read_config()
+
+    def test_a_checkpoint_that_cannot_be_read(self, tmp_path: Path) -> None:
+        assert read_checkpoint(tmp_path / "nothing") is None
+        with pytest.raises(DataError, match="cannot read"):
+            read_checkpoint(tmp_path)
+
+    def test_a_folder_that_cannot_be_written_in(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "access", lambda path, mode: False)
+        with pytest.raises(OutputError, match="permission denied"):
+            make_folder(tmp_path)
+
+
+def test_every_generator_starts_from_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = random.getstate()
+    drawn = []
+    for _ in range(2):
+        seed_generators(2**63 - 1)
+        drawn.append((float(torch.rand(1)), random.random()))
+    assert drawn[0] == drawn[1]
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    seed_generators(1)
+    random.setstate(state)
