@@ -41,6 +41,8 @@ class Cell:
     """How many columns it covers; a row's spans add up to the number of columns."""
     short: str = ""
     """A shorter text for narrow terminals, used for the whole column or not at all; empty where there is none."""
+    tail: str = ""
+    """The end of the text that must stay where the rest is cut: `  x12 each`."""
     mark: Mark = ""
     """What a renderer may show by style; it never carries meaning alone."""
 

@@ -138,7 +138,9 @@ class Grid:
             return prefix + text
         if self.table.columns[start].flexible:
             text = shorten(text, limit - measure(prefix)) or text
-        return cut(prefix + text, limit, self.glyphs.ellipsis)
+        tail = cell.tail if text.endswith(cell.tail) and measure(prefix + cell.tail) < limit else ""
+        head = (prefix + text).removesuffix(tail)
+        return cut(head, limit - measure(tail), self.glyphs.ellipsis) + tail
 
     def _cover(self, fit: _Fit, start: int, cell: Cell) -> list[int]:
         return [index for index in fit.columns if start <= index < start + cell.span]

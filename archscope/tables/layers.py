@@ -87,11 +87,12 @@ class _RowBuilder:
         """The row of identical siblings, or of a lone call, in a tree."""
         layer = self.trace.layers[run.calls[0]]
         count = len(run.calls)
-        label = run.label + (f"  x{count} each" if count > 1 else "") + _name_call(layer)
+        tail = (f"  x{count} each" if count > 1 else "") + _name_call(layer)
+        label = run.label + tail
         path = self._place(layer, run.label) + (f" x{count}" if count > 1 else "") + _name_call(layer)
         if layer.parent is None:
             label, path = _name_root(self.trace), ""
-        return self._build_layer(layer, Cell(label, path), count, depth)
+        return self._build_layer(layer, Cell(label, path, tail=tail), count, depth)
 
     def build_flat(self, layer: LayerCall, *, inclusive: bool) -> Row:
         """The row of a call in a list, by its full path; without `inclusive`, with what it holds itself."""
