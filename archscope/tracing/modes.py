@@ -5,12 +5,8 @@ to a real forward. A failure seen on meta is confirmed on fake CPU tensors befor
 too strict.
 """
 
-import logging
 import os
-import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,6 +23,7 @@ from archscope.tracing.observe import Observation, Subject, observe_forward
 from archscope.tracing.reads import ReadConstants
 from archscope.tracing.standins import copy_module
 from archscope.tracing.structure import map_tensors
+from archscope.tracing.surroundings import quiet_fake_tensors, without_compilation
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +120,7 @@ def _is_unsupported(error: Exception | None) -> bool:
 
 
 def _observe(request: Request, mode: Mode) -> Observation:
-    with _without_compilation():
+    with without_compilation():
         return {"meta": _observe_meta, "fake": _observe_fake, "real": _observe_real}[mode](request)
 
 
@@ -166,7 +163,7 @@ def _observe_fake(request: Request) -> Observation:
         blank = construct_on_meta(_builder(request), MetaExecutor())
         module, notes = copy_module(blank, convert)
     args = map_tensors(request.inputs(module, torch.device("meta")), convert)
-    with _quiet_fake_tensors(), fake:
+    with quiet_fake_tensors(), fake:
         return _run(request, (module, notes), args, DirectExecutor("fake"))
 
 
@@ -199,31 +196,6 @@ def _builder(request: Request) -> Callable[[], nn.Module]:
     if request.source.build is None:
         raise UsageError("nothing to trace: neither a module nor a constructor was given")
     return request.source.build
-
-
-@contextmanager
-def _quiet_fake_tensors() -> Iterator[None]:
-    """Fake tensors log a traceback for every error they raise; this thread's are reported by us."""
-    thread = threading.get_ident()
-
-    def is_other_thread(record: logging.LogRecord) -> bool:
-        return record.thread != thread
-
-    logger = logging.getLogger("torch._subclasses.fake_tensor")
-    logger.addFilter(is_other_thread)
-    try:
-        yield
-    finally:
-        logger.removeFilter(is_other_thread)
-
-
-@contextmanager
-def _without_compilation() -> Iterator[None]:
-    """Compiled modules and functions run as they were written; where nothing was compiled, nothing is imported."""
-    with ExitStack() as stack:
-        if "torch._dynamo" in sys.modules:
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
-        yield
 
 
 def _free_memory() -> int:

@@ -1,0 +1,188 @@
+"""Operations go in; the bytes of the storages that live at every moment come out, with the layer of the peak.
+
+Storages are told apart by identity and watched by weak references, so that what Python or autograd still holds counts,
+and nothing else. Made for fake tensors, whose storages have sizes and no memory.
+"""
+
+import weakref
+from bisect import bisect_right
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from archscope.analysis.memory import LayerMemory, Peak, Phase
+from archscope.tracing.structure import iterate_tensors, list_operands
+
+_CONVOLUTIONS = ("aten::convolution", "aten::convolution_backward")
+_PRODUCTS = ("aten::addmm", "aten::mm", "aten::bmm", "aten::baddbmm")
+_OPAQUE = ("aten::mkldnn_rnn_layer", "aten::_cudnn_rnn", "aten::miopen_rnn")
+"""Keep a reserve for backward whose size only the library knows."""
+PRODUCT_WORKSPACE_BYTES = 32 * 2**20
+"""What cuBLAS sets aside at the first matrix product: 32 MiB on Hopper, 8 MiB before it."""
+
+Place = tuple[str, str]
+"""Path and type of a module."""
+
+
+class ModuleStack:
+    """The innermost module at every moment: of forward by its calls, of backward by autograd's sequence numbers."""
+
+    def __init__(self, root: nn.Module) -> None:
+        self._places: dict[int, Place] = {}
+        for path, module in root.named_modules():
+            self._places.setdefault(id(module), (path, type(module).__name__))
+        self._root: Place = ("", type(root).__name__)
+        self._open: list[Place] = []
+        self._numbers: list[int] = []
+        self._entered: list[Place] = []
+
+    def enter_call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """A call begins."""
+        parent = self.innermost[0]
+        self._open.append(self._places.get(id(module), (parent, type(module).__name__)))
+        self._note()
+
+    def leave_call(self, ticket: Any, output: Any) -> None:
+        """A call ends."""
+        self._open.pop()
+        self._note()
+
+    def fail_call(self, ticket: Any, error: BaseException) -> None:
+        """A call raised; the innermost one stays known."""
+        self._open.pop()
+
+    @property
+    def innermost(self) -> Place:
+        """Of the forward pass."""
+        return self._open[-1] if self._open else self._root
+
+    def find_origin(self) -> Place:
+        """The module whose operation's backward is running."""
+        node: Any = torch._C._current_autograd_node()  # None outside of any, whatever its annotation says
+        index = -1 if node is None else bisect_right(self._numbers, node._sequence_nr()) - 1
+        return self._entered[index] if index >= 0 else self.innermost
+
+    def _note(self) -> None:
+        self._numbers.append(torch._C._autograd._get_sequence_nr())
+        self._entered.append(self.innermost)
+
+
+class StorageLedger(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Keeps the sum of the living storages while operations run."""
+
+    supports_higher_order_operators = True
+
+    def __init__(self, stack: ModuleStack, resident: Iterable[torch.Tensor], other_bytes: int) -> None:
+        """`resident` tensors live throughout; `other_bytes` are there beside them from the beginning."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.phase: Phase = "forward"
+        self.live_bytes = other_bytes
+        self._stack = stack
+        self._living: dict[int, weakref.ref[torch.UntypedStorage]] = {}
+        self._uses_products = False
+        self.uncounted: dict[str, None] = {}
+        """Names of operations that keep a reserve of unknown size."""
+        for tensor in resident:
+            self.note(tensor)
+        self.peak = Peak(self.live_bytes, *stack.innermost)
+        self._peak_with_workspace = self.live_bytes
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+    @property
+    def workspace_bytes(self) -> int:
+        """How far the libraries' workspace lifts the peak: an estimate.
+
+        A convolution is taken to copy its input and output into the layout of its kernel.
+        """
+        products = PRODUCT_WORKSPACE_BYTES if self._uses_products else 0
+        return self._peak_with_workspace - self.peak.live_bytes + products
+
+    def note(self, tensor: torch.Tensor) -> None:
+        """Count the tensor's storage from now on until it dies."""
+        storage = tensor.untyped_storage()
+        key, size = storage._cdata, storage.nbytes()
+        if key in self._living:
+            return
+        self.live_bytes += size
+
+        def bury(_: object) -> None:
+            self.live_bytes -= size
+            self._living.pop(key, None)
+
+        self._living[key] = weakref.ref(storage, bury)
+
+    def observe_peak(self, place: Place, extra_bytes: int = 0) -> None:
+        """Compare this moment, with `extra_bytes` beside the living storages, with the largest yet."""
+        if self.live_bytes + extra_bytes > self.peak.live_bytes:
+            self.peak = Peak(self.live_bytes + extra_bytes, *place, phase=self.phase)
+        self._peak_with_workspace = max(self._peak_with_workspace, self.peak.live_bytes)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run one operation and count what it made."""
+        kwargs = kwargs or {}
+        output = func(*args, **kwargs)
+        made = [tensor for _, tensor in iterate_tensors(output)]
+        for tensor in made:
+            self.note(tensor)
+        if made and not self._is_accumulation(func, args):
+            self.observe_peak(self._stack.innermost if self.phase == "forward" else self._stack.find_origin())
+            self._observe_workspace(func._schema.name, [*list_operands(args, kwargs), *made])
+        return output
+
+    def _is_accumulation(self, func: Any, args: tuple[Any, ...]) -> bool:
+        """Whether autograd sums two gradients of one tensor, which it does in place where tensors are real."""
+        return (
+            self.phase == "backward"
+            and func is torch.ops.aten.add.Tensor
+            and isinstance(args[1], torch.Tensor)
+            and args[0].shape == args[1].shape
+        )
+
+    def _observe_workspace(self, name: str, tensors: list[torch.Tensor]) -> None:
+        self._uses_products = self._uses_products or name in _PRODUCTS
+        if name in _OPAQUE:
+            self.uncounted[name.replace("::", ".")] = None
+        if name in _CONVOLUTIONS:
+            copies = sum(tensor.numel() * tensor.element_size() for tensor in tensors if tensor.dim() > 1)
+            self._peak_with_workspace = max(self._peak_with_workspace, self.live_bytes + copies)
+
+
+class SavedTensors:
+    """What autograd saves while the block runs: unique storages, without those of `excluded` tensors."""
+
+    def __init__(self, stack: ModuleStack, excluded: Iterable[torch.Tensor]) -> None:
+        self._stack = stack
+        self._hooks = torch.autograd.graph.saved_tensors_hooks(self._pack, lambda tensor: tensor)
+        self._excluded = {tensor.untyped_storage()._cdata for tensor in excluded}
+        self._living: dict[int, weakref.ref[torch.UntypedStorage]] = {}
+        self.total_bytes = 0
+        self._by_place: dict[Place, int] = {}
+
+    def __enter__(self) -> "SavedTensors":
+        self._hooks.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._hooks.__exit__(*error)
+
+    @property
+    def layers(self) -> tuple[LayerMemory, ...]:
+        """By the module that saved a storage first."""
+        return tuple(LayerMemory(*place, saved) for place, saved in self._by_place.items())
+
+    def _pack(self, tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        key, size = storage._cdata, storage.nbytes()
+        if key not in self._excluded and key not in self._living:
+            # An address may be used again once its storage is dead, so the living ones are known by weak references.
+            self._living[key] = weakref.ref(storage, lambda _: self._living.pop(key, None))
+            self.total_bytes += size
+            place = self._stack.innermost
+            self._by_place[place] = self._by_place.get(place, 0) + size
+        return tensor
