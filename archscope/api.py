@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archscope.core.cost import CostReport
-from archscope.core.errors import ModelError
+from archscope.core.errors import ModelError, UsageError
 from archscope.core.finding import Finding
 from archscope.core.options import TraceOptions
 from archscope.core.table import Table
@@ -121,6 +121,9 @@ def trace(target: "nn.Module | str", /, *args: Any, **kwargs: Any) -> Summary:
 
     if isinstance(target, str):
         return _summarise(observe_target(target, given=(args, kwargs)))
+    if not callable(getattr(target, "named_modules", None)) or isinstance(target, type):
+        what = f"the class {target.__name__}" if isinstance(target, type) else f"a {type(target).__name__}"
+        raise UsageError(f"{what} cannot be traced", "give a torch.nn.Module, or the name of a model such as 'vgg16'")
     return _summarise(observe_module(target, args, kwargs))
 
 

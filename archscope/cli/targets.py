@@ -1,10 +1,12 @@
 """The words of a target go in; its Summary comes out: traced now, or read from a saved trace without torch."""
 
 import json
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archscope.core.errors import DataError, UsageError
+from archscope.core.errors import DataError, ModelError, UsageError
 
 if TYPE_CHECKING:
     from archscope.api import Summary
@@ -16,7 +18,12 @@ def summarise(target: str, options: "TraceOptions") -> "Summary":
     from archscope.api import trace_target
 
     if not is_saved(target):
-        return trace_target(target, options)
+        # What a model prints is no part of the result, and a model must not end the command.
+        with redirect_stdout(sys.stderr):
+            try:
+                return trace_target(target, options)
+            except SystemExit as error:
+                raise ModelError(f"{target} called exit({error.code!r}) in its forward pass") from error
     if options.arguments or options.inputs or options.train or options.mode:
         raise UsageError(
             f"{target} is a saved trace: --input, --arg, --train and --mode cannot change it",

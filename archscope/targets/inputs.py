@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from archscope.core.errors import UsageError
+from archscope.core.errors import InputSpecError, UsageError
 from archscope.core.inputs import InputSpec
 from archscope.targets.arguments import build_arguments
 from archscope.targets.target import InputTensor, Target
@@ -113,6 +113,15 @@ def find_dtype(module: nn.Module) -> torch.dtype:
 
 
 def _make_tensor(item: InputTensor, floating: torch.dtype, device: torch.device) -> torch.Tensor:
+    try:
+        return _fill_tensor(item, floating, device)
+    except (RuntimeError, MemoryError) as error:
+        size = "x".join(map(str, item.shape))
+        told = str(error).splitlines()[0] if str(error) else "out of memory"
+        raise InputSpecError(f"an input of {size} cannot be made: {told}", EXAMPLE) from error
+
+
+def _fill_tensor(item: InputTensor, floating: torch.dtype, device: torch.device) -> torch.Tensor:
     dtype = floating if item.dtype is None else getattr(torch, item.dtype)
     if device.type == "meta":
         return torch.empty(item.shape, dtype=dtype, device=device)

@@ -5,17 +5,20 @@ from typing import Any, Protocol
 import torch
 
 from archscope.core.trace import Mode
-from archscope.tracing.constants import ConstantTable, DataDependentError
+from archscope.tracing.constants import ConstantTable, DataDependentError, is_small, reads_values
 from archscope.tracing.dtypes import check_operand_dtypes
 from archscope.tracing.operators import OperatorInfo
 from archscope.tracing.rules import apply_rule
-from archscope.tracing.structure import iterate_tensors, list_operands, map_tensors
+from archscope.tracing.structure import list_operands, map_tensors
 
 META = torch.device("meta")
 
 
 class Executor(Protocol):
     """Runs operations for the recorder."""
+
+    data_dependent: Exception | None
+    """Set when the pass asked for values that nobody has: whatever it did then, also if it went on, was a guess."""
 
     @property
     def mode(self) -> Mode:
@@ -36,6 +39,7 @@ class DirectExecutor:
 
     def __init__(self, mode: Mode) -> None:
         self.mode: Mode = mode
+        self.data_dependent: Exception | None = None
 
     def stand_in(self, tensor: torch.Tensor) -> torch.Tensor:
         """The tensor itself."""
@@ -48,7 +52,12 @@ class DirectExecutor:
     def run(self, func: Any, info: OperatorInfo, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run the operation."""
         check_operand_dtypes(info, args)
-        return func(*args, **kwargs)
+        try:
+            return func(*args, **kwargs)
+        except Exception as error:
+            if type(error).__name__.startswith(("DataDependent", "DynamicOutputShape")):
+                self.data_dependent = error
+            raise
 
 
 class MetaExecutor:
@@ -59,6 +68,7 @@ class MetaExecutor:
     def __init__(self, *, plain: bool = False) -> None:
         """`plain` leaves out the exact shape rules: every operation runs its true meta kernel (the oracle)."""
         self.constants = ConstantTable()
+        self.data_dependent: Exception | None = None
         self._plain = plain
         self._stand_ins: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
@@ -82,23 +92,30 @@ class MetaExecutor:
     def run(self, func: Any, info: OperatorInfo, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run the operation on meta; constants in, constants out."""
         check_operand_dtypes(info, args)
-        known = self.constants.evaluate(func, info, args, kwargs)
-        if known is not None and not any(True for _ in iterate_tensors(known)):
-            return known
+        known = self.constants.can_evaluate(info, args, kwargs)
+        if reads_values(info):
+            if not known:
+                raise self._note(DataDependentError(info.name))
+            return self.constants.evaluate(func, info, args, kwargs)
         output = None if self._plain else apply_rule(func, args, kwargs)
         if output is None:
-            output = self._run_kernel(func, info, (args, kwargs), known)
-        self.constants.bind(output, known)
+            try:
+                output = func(*args, **(_on_meta(info, args, kwargs)))
+            except NotImplementedError as error:
+                if not known:
+                    raise self._note(DataDependentError(info.name)) from error
+                # Its shape depends on values, and those are known: `unique` of a small table.
+                values = self.constants.evaluate(func, info, args, kwargs)
+                output = map_tensors(values, make_stand_in)
+                self.constants.bind(output, values)
+                return output
+        if known and is_small(output):
+            self.constants.bind(output, self.constants.evaluate(func, info, args, kwargs))
         return output
 
-    def _run_kernel(self, func: Any, info: OperatorInfo, operands: tuple[Any, dict[str, Any]], known: Any) -> Any:
-        args, kwargs = operands
-        try:
-            return func(*args, **(_on_meta(info, args, kwargs)))
-        except NotImplementedError as error:
-            if known is None:
-                raise DataDependentError(info.name) from error
-            return map_tensors(known, make_stand_in)
+    def _note(self, error: DataDependentError) -> DataDependentError:
+        self.data_dependent = error
+        return error
 
 
 def _on_meta(info: OperatorInfo, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +125,12 @@ def _on_meta(info: OperatorInfo, args: tuple[Any, ...], kwargs: dict[str, Any]) 
 
 
 def make_stand_in(tensor: torch.Tensor) -> torch.Tensor:
-    """A meta tensor of the same sizes, strides and dtype, without memory."""
-    if tensor.layout is not torch.strided:
-        return torch.empty(tensor.shape, dtype=tensor.dtype, device=META)
+    """A meta tensor of the same sizes, strides and dtype, without memory. Raises DataDependentError as below."""
+    check_strided(tensor)
     return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device=META)
+
+
+def check_strided(tensor: torch.Tensor) -> None:
+    """Raise DataDependentError for sparse and nested tensors, whose sizes are values that no stand-in has."""
+    if tensor.layout is not torch.strided or tensor.is_nested:
+        raise DataDependentError(f"a {'nested' if tensor.is_nested else 'sparse'} tensor")

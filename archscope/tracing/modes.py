@@ -18,8 +18,9 @@ from archscope.core.trace import Mode, Setting
 from archscope.core.units import format_bytes
 from archscope.tracing.constants import DataDependentError
 from archscope.tracing.construction import construct_on_meta
-from archscope.tracing.executors import DirectExecutor, Executor, MetaExecutor
+from archscope.tracing.executors import DirectExecutor, Executor, MetaExecutor, check_strided
 from archscope.tracing.observe import Observation, Subject, observe_forward
+from archscope.tracing.randomness import keep_random_state
 from archscope.tracing.reads import ReadConstants
 from archscope.tracing.standins import copy_module
 from archscope.tracing.structure import map_tensors
@@ -59,6 +60,11 @@ def trace_request(request: Request) -> Observation:
     """Trace the request in the mode it asks for, or in the first mode that can carry it."""
     if request.mode is not None:
         return _observe(request, request.mode)
+    if torch.is_autocast_enabled("cpu"):
+        # Meta tensors are not cast; fake CPU tensors are.
+        cast = _try_observe(request, "fake")
+        if isinstance(cast, Observation) and cast.error is None:
+            return _annotate(cast, "traced on fake CPU tensors: autocast is on, and meta tensors are not cast")
     first = _try_observe(request, "meta")
     if isinstance(first, Observation) and first.error is None:
         return first
@@ -108,7 +114,8 @@ _UNSUPPORTED = (
     "DataDependent", "UnsupportedOperator", "UnsupportedFakeTensor", "DynamicOutputShape", "NotImplementedError",
     "GuardOnDataDependent",
 )  # fmt: skip
-_UNSUPPORTED_TEXTS = ("meta tensor", "Meta tensor", "FakeTensor", "fake tensor", "unallocated storage", "data pointer")
+_UNSUPPORTED_TEXTS = ("meta tensor", "Meta tensor", "FakeTensor", "fake tensor", "unallocated storage", "data pointer",
+                      "meta device type tensor")  # fmt: skip
 
 
 def _is_unsupported(error: Exception | None) -> bool:
@@ -120,7 +127,8 @@ def _is_unsupported(error: Exception | None) -> bool:
 
 
 def _observe(request: Request, mode: Mode) -> Observation:
-    with without_compilation():
+    # Copies and inputs made in inference mode could not be written to outside it.
+    with without_compilation(), torch.inference_mode(False), torch.no_grad(), keep_random_state():
         return {"meta": _observe_meta, "fake": _observe_fake, "real": _observe_real}[mode](request)
 
 
@@ -154,6 +162,7 @@ def _observe_fake(request: Request) -> Observation:
     fake = FakeTensorMode(allow_non_fake_inputs=True)
 
     def convert(tensor: torch.Tensor) -> torch.Tensor:
+        check_strided(tensor)
         with fake:
             return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device="cpu")
 

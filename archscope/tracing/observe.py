@@ -15,6 +15,7 @@ from archscope.tracing.executors import Executor
 from archscope.tracing.randomness import keep_random_state
 from archscope.tracing.recorder import CallTicket, Recorder
 from archscope.tracing.settings import read_settings
+from archscope.tracing.sources import BORDER_CODES
 from archscope.tracing.state import StateInventory
 from archscope.tracing.structure import iterate_tensors, name_arguments
 from archscope.version import __version__
@@ -50,14 +51,23 @@ def observe_forward(subject: Subject, executor: Executor) -> Observation:
     output: Any = None
     inputs = _refer_inputs(recorder, subject)
     with _quiet_surroundings(), observe_calls(recorder), recorder:
+        ticket = recorder.begin_root(subject.module, subject.args, dict(subject.kwargs))
         try:
             output = subject.module(*subject.args, **subject.kwargs)
+            recorder.leave_call(ticket, output)
         except Exception as raised:  # noqa: BLE001  returned to the caller with the trace
+            recorder.fail_call(ticket, raised)
             error = raised
+    if error is None and executor.data_dependent is not None:
+        # The code went on without values that nobody has: what it did then is a guess.
+        error, output = executor.data_dependent, None
     outputs = () if error else tuple(
         recorder.values.refer(key, executor.stand_in(tensor)) for key, tensor in iterate_tensors(output)
     )  # fmt: skip
     return Observation(_build_trace(recorder, subject, (inputs, outputs), error), error)
+
+
+BORDER_CODES.add(observe_forward.__code__)
 
 
 @contextmanager

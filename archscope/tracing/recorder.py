@@ -13,7 +13,7 @@ from archscope.tracing.executors import Executor
 from archscope.tracing.operators import OperatorInfo, describe_operator
 from archscope.tracing.settings import is_plain, to_setting
 from archscope.tracing.sources import SourceFinder, spans_of_error
-from archscope.tracing.structure import iterate_tensors
+from archscope.tracing.structure import iterate_tensors, list_operands
 from archscope.tracing.values import ValueTable
 
 
@@ -37,6 +37,13 @@ class CallTicket:
         self.outputs: tuple[ValueRef, ...] = ()
         self.sources: tuple[SourceSpan, ...] = ()
 
+    def is_within(self, other: "CallTicket") -> bool:
+        """Whether this call ran inside `other`."""
+        ticket: CallTicket | None = self
+        while ticket is not None and ticket is not other:
+            ticket = ticket.parent
+        return ticket is other
+
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Writes down module calls and operations; the executor decides on what tensors they run."""
@@ -54,6 +61,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.failed_sources: tuple[SourceSpan, ...] = ()
         self._failed_error: BaseException | None = None
         self._innermost: CallTicket | None = None
+        self._root_waits = False
         self._counts: dict[int, int] = {}
         self._sources = SourceFinder()
 
@@ -64,29 +72,46 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     # --- module calls -------------------------------------------------------------------------------------------
 
-    def enter_call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CallTicket:
-        """Begin a call of `module` inside the innermost one."""
+    def begin_root(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CallTicket:
+        """Begin the call that is traced; a module may have a `__call__` of its own, which the wrapper does not see."""
+        ticket = self._open(module, args, kwargs)
+        self._root_waits = True
+        return ticket
+
+    def enter_call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CallTicket | None:
+        """Begin a call of `module` inside the innermost one; None where that is the root's, which has begun."""
+        if self._root_waits and self._innermost is self.calls[0] and module is self.calls[0].module:
+            self._root_waits = False
+            return None
+        return self._open(module, args, kwargs)
+
+    def _open(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CallTicket:
         parent = self._innermost
         ticket = CallTicket(len(self.calls), module, parent, len(self.ops))
         ticket.call = self._counts.get(id(module), 0)
         self._counts[id(module)] = ticket.call + 1
         if parent is not None:
             parent.children += 1
-            ticket.sources = self._sources.find_chain(sys._getframe(2), parent.sources)
+            ticket.sources = self._sources.find_chain(sys._getframe(3), parent.sources)
         ticket.inputs = self._refer_all((*enumerate(args), *kwargs.items()))
         self.calls.append(ticket)
         self._innermost = ticket
         return ticket
 
-    def leave_call(self, ticket: CallTicket, output: Any) -> None:
+    def leave_call(self, ticket: CallTicket | None, output: Any) -> None:
         """End a call that returned."""
+        if ticket is None:
+            return
         ticket.outputs = self._refer_all((("", output),))
         self._close(ticket)
 
-    def fail_call(self, ticket: CallTicket, error: BaseException) -> None:
+    def fail_call(self, ticket: CallTicket | None, error: BaseException) -> None:
         """End a call that raised; the innermost one that the error (or its cause) passed is where it happened."""
+        if ticket is None:
+            return
         known = self._failed_error
-        if known is None or (error is not known and error.__cause__ is not known and error.__context__ is not known):
+        came_from_known = known is not None and known in (error, error.__cause__, error.__context__)
+        if not (came_from_known and self.failed is not None and self.failed.is_within(ticket)):
             self.failed = ticket
             self.failed_sources = (*spans_of_error(error), *ticket.sources)
         self._failed_error = error
@@ -138,6 +163,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> tuple[tuple[ValueRef, ...], tuple[tuple[str, Setting], ...]]:
         inputs: list[ValueRef] = []
         arguments: list[tuple[str, Setting]] = []
+        if self.executor.mode == "real":
+            arguments += _name_layouts(args, kwargs)
         for name, value in (*_name_positional(info, args), *kwargs.items()):
             if isinstance(value, torch.Tensor):
                 inputs.append(self._read_value(name, value, index))
@@ -173,6 +200,16 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 self.values.renew(tensor, index)
             refs.append(self.values.refer(key, tensor))
         return tuple(refs)
+
+
+def _name_layouts(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[str, Setting]]:
+    """Sparse and nested operands, whose shapes do not tell the work: they exist in real passes alone."""
+    kinds = {
+        "nested" if tensor.is_nested else str(tensor.layout).removeprefix("torch.")
+        for tensor in list_operands(args, kwargs)
+        if tensor.is_nested or tensor.layout is not torch.strided
+    }
+    return [("layouts", tuple(sorted(kinds)))] if kinds else []
 
 
 def _name_positional(info: OperatorInfo, args: tuple[Any, ...]) -> tuple[tuple[str, Any], ...]:

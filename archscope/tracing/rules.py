@@ -177,7 +177,7 @@ def _batch_norm(x: Any, weight: Any, bias: Any, mean: Any, variance: Any, traini
 
 
 def _mean(x: Any, dims: Any, keepdim: Any = False) -> Any:
-    if not dims or not _is_dense(x):
+    if not dims or not _is_dense(x) or not all(-x.dim() <= dim < x.dim() for dim in dims):
         return None
     reduced = {dim % x.dim() for dim in dims}
     if len(reduced) != len(dims):
@@ -191,16 +191,19 @@ def _adaptive_avg_pool2d(x: Any, size: Any) -> Any:
     return _make((x.shape[0], x.shape[1], *size), x)
 
 
-def _avg_pool2d(x: Any, kernel: Any, stride: Any = (), padding: Any = (0,), ceil_mode: Any = False, *_: Any) -> Any:
-    if x.dim() != 4 or not _is_dense(x):
+def _avg_pool2d(x: Any, kernel: Any, stride: Any = (), padding: Any = (0,), ceil_mode: Any = False, *rest: Any) -> Any:
+    divisor = rest[1] if len(rest) > 1 else None
+    if x.dim() != 4 or divisor is not None or not _are_pairs(kernel, stride or kernel, padding) or not _is_dense(x):
         return None
     sizes = _pool_sizes(x, _pair(kernel), _pair(stride or kernel), _pair(padding), (1, 1), ceil_mode)
     return None if sizes is None else _make((x.shape[0], x.shape[1], *sizes), x)
 
 
 def _cat(tensors: Any, dim: Any = 0) -> Any:
+    if not tensors or not _is_dense(*tensors):
+        return None
     first = tensors[0]
-    if not _is_dense(*tensors):
+    if not -first.dim() <= dim < first.dim():
         return None
     along = dim % first.dim()
     for tensor in tensors[1:]:
@@ -221,13 +224,17 @@ def _avg_pool3d(x: Any, kernel: Any, stride: Any = (), padding: Any = (0, 0, 0),
 
 def _max_pool2d(x: Any, kernel: Any, stride: Any = (), padding: Any = (0,), dilation: Any = (1,),
                 ceil_mode: Any = False) -> Any:  # fmt: skip
-    if x.dim() != 4 or not _is_dense(x):
+    if x.dim() != 4 or not _are_pairs(kernel, stride or kernel, padding, dilation) or not _is_dense(x):
         return None
     sizes = _pool_sizes(x, _pair(kernel), _pair(stride or kernel), _pair(padding), _pair(dilation), ceil_mode)
     if sizes is None:
         return None
     shape = (x.shape[0], x.shape[1], *sizes)
     return _make(shape, x), torch.empty(shape, dtype=torch.int64, device=META)
+
+
+def _are_pairs(*values: Any) -> bool:
+    return all(isinstance(value, int) or len(value) in (1, 2) for value in values)
 
 
 def _pair(value: Any) -> tuple[int, int]:

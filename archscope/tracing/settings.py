@@ -36,14 +36,17 @@ def read_settings(module: nn.Module) -> tuple[tuple[str, Setting], ...]:
 
 
 _NOT_PLAIN: Any = object()
+_DEEPEST = 8
 
 
-def to_setting(value: Any) -> Any:
+def to_setting(value: Any, depth: int = 0) -> Any:
     """`value` where it is plain data (lists become tuples), else a marker that `is_plain` knows."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (tuple, list)):
-        items = tuple(to_setting(item) for item in value)
+        if depth > _DEEPEST:
+            return _NOT_PLAIN
+        items = tuple(to_setting(item, depth + 1) for item in value)
         return _NOT_PLAIN if any(item is _NOT_PLAIN for item in items) else items
     return _NOT_PLAIN
 

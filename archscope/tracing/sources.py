@@ -14,6 +14,9 @@ _SKIPPED_FOLDERS = tuple(
 _SKIPPED_PREFIXES = ("<frozen ", "<string>")
 _MAX_LOCAL_FRAMES = 16
 
+BORDER_CODES: set[CodeType] = {CALL_CODE}
+"""A frame that runs one of these is the border between one module call and the next, or the world outside."""
+
 
 class SourceFinder:
     """Finds the frames between an operation or call and the module call around it; remembers what it has seen."""
@@ -26,7 +29,7 @@ class SourceFinder:
     def find_chain(self, frame: FrameType | None, outer: tuple[SourceSpan, ...]) -> tuple[SourceSpan, ...]:
         """Spans from `frame` up to the border of the innermost module call, then `outer`, the chain of that call."""
         places: list[tuple[CodeType, int]] = []
-        while frame is not None and frame.f_code is not CALL_CODE and len(places) < _MAX_LOCAL_FRAMES:
+        while frame is not None and frame.f_code not in BORDER_CODES and len(places) < _MAX_LOCAL_FRAMES:
             code = frame.f_code
             skip = self._skipped.get(code)
             if skip is None:

@@ -6,6 +6,7 @@ copied. What `deepcopy` cannot copy (locks, generators, handles) is shared with 
 
 import copy
 from collections.abc import Callable
+from types import CellType, FunctionType
 from typing import Any
 
 import torch
@@ -40,12 +41,50 @@ def copy_module(module: nn.Module, convert: TensorMap) -> tuple[nn.Module, tuple
         if id(tensor) not in memo:
             memo[id(tensor)] = _convert_registered(tensor, convert)
     with _CopyTensors(convert):
+        attempt = dict(memo)
+        notes: tuple[str, ...] = ()
         try:
-            return copy.deepcopy(module, dict(memo)), ()
+            copied = copy.deepcopy(module, attempt)
         except Exception:  # noqa: BLE001  any class may refuse deepcopy, with any exception
             shared: list[str] = []
-            copied = _copy_structure(module, memo, shared)
-            return copied, (f"shared with the original, since they cannot be copied: {', '.join(shared)}",)
+            attempt = memo
+            copied = _copy_structure(module, attempt, shared)
+            notes = (f"shared with the original, since they cannot be copied: {', '.join(shared)}",)
+        _rebind_closures(copied, attempt)
+        return copied, notes
+
+
+def _rebind_closures(copied: nn.Module, memo: dict[int, Any]) -> None:
+    """Give the copy functions that closed over the copy.
+
+    deepcopy shares functions kept on modules (`module.forward = lambda x: original(x)`), which know the original.
+    """
+    for part in copied.modules():
+        for name, value in list(part.__dict__.items()):
+            if isinstance(value, FunctionType) and any(map(_holds_module, value.__closure__ or ())):
+                try:
+                    part.__dict__[name] = _copy_function(value, memo)
+                except Exception:  # noqa: BLE001, S112  what it closed over refuses deepcopy: it stays shared
+                    continue
+
+
+def _holds_module(cell: CellType) -> bool:
+    try:
+        value = cell.cell_contents
+    except ValueError:
+        return False
+    return isinstance(value, nn.Module) or isinstance(getattr(value, "__self__", None), nn.Module)
+
+
+def _copy_function(function: FunctionType, memo: dict[int, Any]) -> FunctionType:
+    cells = tuple(
+        CellType(copy.deepcopy(cell.cell_contents, memo)) if _holds_module(cell) else cell
+        for cell in function.__closure__ or ()
+    )
+    made = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__, cells)
+    made.__kwdefaults__ = function.__kwdefaults__
+    made.__dict__.update(function.__dict__)
+    return made
 
 
 def _registered_tensors(module: nn.Module) -> list[torch.Tensor]:

@@ -23,7 +23,7 @@ class StateInventory:
         self._buffers: dict[int, dict[int, torch.Tensor]] = {}
         self._holders: dict[int, list[str]] = {}
         self.root = root
-        for path, module in root.named_modules(remove_duplicate=False):
+        for path, module in _walk(root):
             self._paths.setdefault(id(module), []).append(path)
             if id(module) not in self._modules:
                 self._modules[id(module)] = module
@@ -102,6 +102,21 @@ class StateInventory:
         if found is None:
             found = self._subtrees[id(module)] = {id(tensor): tensor for tensor in module.parameters()}
         return found
+
+
+def _walk(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Modules with their paths in order; one that is met again gets its other path and is not entered twice."""
+    waiting: list[tuple[str, nn.Module]] = [("", root)]
+    entered: set[int] = set()
+    while waiting:
+        path, module = waiting.pop()
+        yield path, module
+        if id(module) in entered:
+            continue
+        entered.add(id(module))
+        prefix = f"{path}." if path else ""
+        children = [(f"{prefix}{name}", child) for name, child in module._modules.items() if child is not None]
+        waiting += reversed(children)
 
 
 def own_parameters(module: nn.Module) -> Iterator[torch.Tensor]:

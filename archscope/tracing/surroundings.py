@@ -4,7 +4,8 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -25,10 +26,35 @@ def quiet_fake_tensors() -> Iterator[None]:
         logger.removeFilter(is_other_thread)
 
 
+class _Stance:
+    """How many traces run at this moment that need eager execution, and what puts the stance back."""
+
+    users = 0
+    switch: Any = None
+
+
+_stance_lock = threading.Lock()
+
+
 @contextmanager
 def without_compilation() -> Iterator[None]:
-    """Compiled modules and functions run as they were written; where nothing was compiled, nothing is imported."""
-    with ExitStack() as stack:
-        if "torch._dynamo" in sys.modules:
-            stack.enter_context(torch.compiler.set_stance("force_eager"))
+    """Compiled modules and functions run as they were written; where nothing was compiled, nothing is imported.
+
+    The stance is the whole process's: the first trace sets it and the last one puts it back.
+    """
+    if "torch._dynamo" not in sys.modules:
         yield
+        return
+    with _stance_lock:
+        if _Stance.users == 0:
+            _Stance.switch = torch.compiler.set_stance("force_eager")
+            _Stance.switch.__enter__()
+        _Stance.users += 1
+    try:
+        yield
+    finally:
+        with _stance_lock:
+            _Stance.users -= 1
+            if _Stance.users == 0:
+                _Stance.switch.__exit__(None, None, None)
+                _Stance.switch = None

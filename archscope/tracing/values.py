@@ -63,7 +63,7 @@ def spec_of(key: str, tensor: torch.Tensor) -> TensorSpec:
     """Shape and dtype of a tensor under `key`; an uninitialised (lazy) tensor has no sizes yet."""
     try:
         shape = tuple(int(size) for size in tensor.shape)
-    except RuntimeError:
+    except (RuntimeError, AttributeError, TypeError):  # lazy, or nested with sizes that are symbols
         shape = ()
     return TensorSpec(key, shape, dtype_name(tensor.dtype))
 

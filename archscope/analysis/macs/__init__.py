@@ -20,6 +20,9 @@ FORMULAS: dict[str, Formula] = (
 def count_op(op: OpRecord) -> Cost:
     """The operation's MACs, or the reason why there is no count."""
     formula = FORMULAS.get(op.name)
+    layouts = op.argument("layouts")
+    if formula is not None and isinstance(layouts, tuple):
+        return Cost(None, f"an operand is {' and '.join(map(str, layouts))}: the work depends on its values")
     if formula is not None:
         try:
             return Cost(formula.count(op))
