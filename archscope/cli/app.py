@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from archscope.cli import budget, explain, fit, models, schema, table, trace, train, verify
+from archscope.cli import bench, budget, explain, fit, models, schema, table, trace, train, verify
 from archscope.cli.failures import print_error, report_error
 from archscope.cli.output import write_stdout
 from archscope.version import __version__
@@ -22,7 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (table, trace, explain, models, schema, budget, train, verify, fit):
+for command in (table, trace, explain, models, schema, budget, train, verify, fit, bench):
     command.register(app)
 
 
