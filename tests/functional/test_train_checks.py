@@ -9,7 +9,7 @@ from archscope.training.checking import check_training
 
 pytestmark = pytest.mark.slow
 
-SECONDS = 8
+SECONDS = 4
 """For learning a batch by heart: the largest networks are still learning then, which is a note and no fault."""
 
 NAMES = [entry.name for entry in list_entries()]
