@@ -83,7 +83,7 @@ def build_resnet_table(passes: Mapping[str, Traced]) -> Table:
         columns=(
             Column("layer name", "layer"),
             Column("output size", "output"),
-            *(Column(title, title) for title in networks),
+            *(Column(title, title, align="center") for title in networks),
         ),
         rows=tuple(rows),
         notes=(*NOTES, *ledger.list_notes()),

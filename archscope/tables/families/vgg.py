@@ -63,7 +63,7 @@ def build_vgg_table(passes: Mapping[str, Traced]) -> Table:
     rows.append(_build_params(columns, ledger))
     return Table(
         title="VGG: Table 1, and the parameters of Table 2 (Simonyan and Zisserman 2014)",
-        columns=(Column("row", ""), *(Column(letter, letter) for letter in columns)),
+        columns=(Column("row", ""), *(Column(letter, letter, align="center") for letter in columns)),
         rows=tuple(rows),
         notes=(CONVENTION, SOFTMAX_NOTE, *ledger.list_notes()),
     )

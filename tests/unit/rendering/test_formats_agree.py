@@ -120,24 +120,26 @@ def unescape_latex(text: str) -> str:
 class TestLatex:
     def check_syntax(self, text: str) -> None:
         """What TeX would stumble over: braces, environments, the number of cells, bare special characters."""
-        body = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
+        body = "\n".join(re.sub(r"([{}])%$", r"\1", line) for line in text.splitlines() if not line.startswith("%"))
         bare = re.sub(r"\\[{}$&#%_\\]", "", body)
         assert bare.count("{") == bare.count("}")
         assert not re.search(r"(?<!\\)[#_%~^\"]", bare.replace(r"\textasciitilde", ""))
         assert bare.count("$") % 2 == 0
         begins, ends = re.findall(r"\\begin\{(\w+)\}", body), re.findall(r"\\end\{(\w+)\}", body)
         assert begins == ends
-        columns = re.search(r"\\begin\{\w+\}\{@\{\}([lrc]+)@\{\}\}", body)
+        columns = re.search(r"\\begin\{(?:tabular|longtable)\}\{@\{\}(.+)@\{\}\}", body)
         assert columns
+        types = re.sub(r">\{[^}]*\}p\{[^}]*\}", "l", columns[1])
+        assert set(types) <= set("lrc")
         for line in body.splitlines():
             if line.endswith(r"\\"):
-                assert len(re.findall(r"(?<!\\)&", line)) == len(columns[1]) - 1
+                assert len(re.findall(r"(?<!\\)&", line)) == len(types) - 1
                 assert not line.lstrip().startswith(("[", "*"))
 
     def test_it_is_well_formed(self, table: Table) -> None:
         text = render(table, "tex")
         self.check_syntax(text)
-        assert r"\usepackage{booktabs}" in text
+        assert r"\usepackage{booktabs,graphicx}" in text
         assert text.count(r"\midrule") == 2
 
     def test_long_tables_break_across_pages(self, table: Table) -> None:
@@ -150,7 +152,32 @@ class TestLatex:
     def test_spans(self) -> None:
         columns = (Column("a", "a"), Column("b", "b", hidden=True), Column("c", "c"), Column("d", "d"))
         text = render(Table("", columns, (Row((Cell("wide", span=3), Cell("x"))),)), "tex")
-        assert r"\multicolumn{2}{l}{wide} & x \\" in text
+        assert r"\multicolumn{2}{@{}l}{wide} & x \\" in text
+        text = render(Table("", columns, (Row((Cell("all", span=4),)),)), "tex")
+        assert r"\multicolumn{3}{@{}l@{}}{all} \\" in text
+
+    @pytest.mark.parametrize(
+        ("characters", "rows", "page", "size", "broken"),
+        [
+            (80, 50, "a4paper,margin", "", False),
+            (100, 50, "a4paper,margin", r"\footnotesize", False),
+            (120, 50, "landscape", "", False),
+            (170, 50, "landscape", r"\scriptsize", False),
+            (300, 50, "landscape", r"\scriptsize", True),
+            (170, 5, "landscape", "", False),
+            (300, 5, "landscape", "", True),
+        ],
+    )
+    def test_wide_tables_fit_the_page(self, characters: int, rows: int, page: str, size: str, broken: bool) -> None:
+        columns = (Column("a", "a"), Column("b", "b"), Column("c", "c", align="right", kind="number"))
+        row = Row((Cell("layer"), Cell("x " * ((characters - 5) // 2)), Cell("12345", 12345)))
+        text = render(Table("", columns, (row,) * rows), "tex")
+        self.check_syntax(text)
+        (line,) = [line for line in text.splitlines() if "documentclass" in line]
+        assert page in line
+        assert rf"\begingroup{size}" in text
+        assert (r">{\raggedright\arraybackslash}p{0." in text) is broken
+        assert ("array}" in line) is broken
 
 
 class TestFormatMap:
