@@ -1,12 +1,14 @@
-"""A built transformers model goes in; the inputs that it usually takes come out, batch 1.
+"""A built transformers model goes in; the inputs that it usually takes come out.
 
-Which inputs is read from the signature of its forward and its `main_input_name`, their sizes from its configuration:
-128 tokens, one image of the configured size, one second of sound, one clip. The dummy inputs that transformers
-itself defines (five tokens) stand in where that says nothing.
+A model of texts gets the dummy inputs that transformers itself defines for it (`dummy_inputs`: three texts of five
+tokens). Where those lack an input that the model needs, or it cannot read three texts at once, the inputs are read
+from the signature of its forward and its `main_input_name`, their sizes from its configuration, batch 1: 128 tokens,
+one image of the configured size, one second of sound, one clip.
 """
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
@@ -38,9 +40,11 @@ def describe_inputs(module: nn.Module) -> tuple[InputTensor, ...]:
     """The inputs, all by keyword. Raises TargetError where nobody knows them."""
     parameters = inspect.signature(module.forward).parameters
     names = _choose_names(module, parameters)
+    dummies = _read_dummies(module, parameters)
+    if dummies and _suit(dummies, names, module):
+        return dummies
     if names and all(name in _MAKERS for name in names):
         return tuple(_MAKERS[name](module) for name in names)
-    dummies = _read_dummies(module, parameters)
     if dummies and {item.name for item in dummies}.issuperset(_required(parameters)):
         return dummies
     wanted = " ".join(f"--input {name}=SHAPE" for name in names) or "--input NAME=SHAPE"
@@ -82,10 +86,28 @@ def _read_dummies(module: nn.Module, parameters: Mapping[str, inspect.Parameter]
     dummies = getattr(module, "dummy_inputs", None)
     if not isinstance(dummies, Mapping) or not all(name in parameters for name in dummies):
         return None
-    return tuple(
-        InputTensor(name, tuple(tensor.shape), None if tensor.is_floating_point() else str(tensor.dtype)[6:])
-        for name, tensor in dummies.items()
-    )
+    return tuple(_describe_dummy(name, tensor, module) for name, tensor in dummies.items())
+
+
+def _describe_dummy(name: str, tensor: Any, module: nn.Module) -> InputTensor:
+    shape = tuple(tensor.shape)
+    if name in _TEXTS:
+        return replace(_MAKERS[name](module), shape=shape)
+    dtype = None if tensor.is_floating_point() else str(tensor.dtype).removeprefix("torch.")
+    return InputTensor(name, shape, dtype, fill=int(name.endswith("mask")))
+
+
+def _suit(dummies: tuple[InputTensor, ...], names: list[str], module: nn.Module) -> bool:
+    """Whether the dummies are all that is needed, the texts fit, and the model may be given more than one."""
+    shapes = {item.name: item.shape for item in dummies}
+    if not set(names) <= set(shapes) or not set(_TEXTS) & set(names):
+        return False
+    if any(word in type(module).__name__ for word in ("ForMultipleChoice", "ForSequenceClassification")):
+        return False
+    return all(shapes[name][-1] <= _MAKERS[name](module).shape[-1] for name in _TEXTS if name in shapes)
+
+
+_TEXTS = ("input_ids", "decoder_input_ids")
 
 
 # ------------------------------------------------------------------------------------------------- reading a config

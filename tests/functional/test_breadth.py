@@ -161,9 +161,9 @@ CONFIGURATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 HIDDEN_FROM_THE_COUNTER = {
-    # Two layers, 128 tokens, two (four) experts each; gate, up and down projections of width 32 and 64 (32 and 16).
-    "mixtral": 2 * 128 * 2 * 3 * 32 * 64,
-    "qwen2_moe": 2 * 128 * 4 * 3 * 32 * 16,
+    # Two layers, 3 x 5 tokens, two (four) experts each; gate, up and down projections of width 32 and 64 (32 and 16).
+    "mixtral": 2 * 3 * 5 * 2 * 3 * 32 * 64,
+    "qwen2_moe": 2 * 3 * 5 * 4 * 3 * 32 * 16,
 }
 """MACs of grouped expert products, which FlopCounterMode does not know."""
 

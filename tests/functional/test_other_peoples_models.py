@@ -144,13 +144,13 @@ def test_a_llama_of_70_billion_traces_within_two_gigabytes(
     path = _write(tmp_path, LLAMA_70B)
     code = (
         f"import archscope\nsummary = archscope.trace('hf:{path}')\n"
-        "print(summary.trace.totals.params, summary.costs.macs, summary.trace.inputs[0].shape[1], before)"
+        "print(summary.trace.totals.params, summary.costs.macs, *summary.trace.inputs[0].shape, before)"
     )
-    (params, macs, tokens, torch_bytes), grown_bytes = measure_memory(code)
+    (params, macs, texts, tokens, torch_bytes), grown_bytes = measure_memory(code)
     width, inner, size = 8192, 28672, 128
     block = 2 * width * width + 2 * width * 8 * size + 3 * width * inner
     assert params == 80 * (block + 2 * width) + width + 2 * 128256 * width == 70_553_706_496
-    assert macs == 80 * (tokens * block + 2 * tokens * tokens * width) + tokens * 128256 * width
+    assert macs == texts * (80 * (tokens * block + 2 * tokens * tokens * width) + tokens * 128256 * width)
     assert torch_bytes + grown_bytes < 2_000_000_000
 
 

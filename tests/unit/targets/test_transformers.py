@@ -57,11 +57,11 @@ def inputs_of(target: Target, module: nn.Module) -> tuple[InputTensor, ...]:
 @pytest.mark.parametrize(
     ("config", "name", "shapes"),
     [
-        (BERT, "BertForMaskedLM", {"input_ids": (1, 128)}),
+        (BERT, "BertForMaskedLM", {"input_ids": (3, 5)}),
         ({**BERT, "architectures": ["BertForMultipleChoice"]}, "BertForMultipleChoice", {"input_ids": (1, 2, 128)}),
-        ({"model_type": "roberta", **TEXT, "max_position_embeddings": 42}, "RobertaModel", {"input_ids": (1, 40)}),
-        (LLAMA, "LlamaForCausalLM", {"input_ids": (1, 128)}),
-        (T5, "T5Model", {"input_ids": (1, 128), "decoder_input_ids": (1, 128)}),
+        ({"model_type": "roberta", **TEXT, "max_position_embeddings": 42}, "RobertaModel", {"input_ids": (3, 5)}),
+        (LLAMA, "LlamaForCausalLM", {"input_ids": (3, 5)}),
+        (T5, "T5Model", {"input_ids": (3, 5), "decoder_input_ids": (3, 5), "decoder_attention_mask": (3, 5)}),
         ({**T5, "architectures": ["T5EncoderModel"]}, "T5EncoderModel", {"input_ids": (1, 128)}),
         (
             {**BART, "architectures": ["BartForSequenceClassification"]},

@@ -118,3 +118,16 @@ def test_dummy_inputs_stand_in_where_they_cover_forward() -> None:
     with pytest.raises(TargetError, match="not known; its forward takes hidden_states, grid") as caught:
         describe_inputs(module)
     assert "--input hidden_states=SHAPE --input grid=SHAPE" in caught.value.remedy
+
+
+def test_texts_are_the_dummies_of_transformers_where_they_fit() -> None:
+    dummies = {"input_ids": torch.tensor([[7, 6, 0, 0, 1], [1, 2, 3, 0, 0], [0, 0, 0, 4, 5]])}
+    module = Document("input_ids", pad_token_id=0)
+    module.dummy_inputs = dummies
+    assert [item.name for item in describe_inputs(module)] == ["input_ids", "pixel_values", "bbox"]
+    talk = Talk("input_ids", pad_token_id=0, image_token_id=9, max_position_embeddings=64)
+    talk.dummy_inputs = dummies
+    (item,) = describe_inputs(talk)
+    assert (item.name, item.shape, item.dtype, item.fill) == ("input_ids", (3, 5), "int64", 1)
+    talk.config.max_position_embeddings = 4
+    assert [item.shape for item in describe_inputs(talk)] == [(1, 4)]
