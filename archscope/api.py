@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 from archscope.core.cost import CostReport
 from archscope.core.errors import ModelError, UsageError
 from archscope.core.finding import Finding
-from archscope.core.options import TraceOptions
 from archscope.core.table import Table
 from archscope.core.trace import Failure, Trace
+from archscope.core.words import TraceOptions
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from archscope.inspection.observation import Observed
-    from archscope.models.catalogue import CatalogueRow
+    from archscope.models.registry import CatalogueRow
+    from archscope.observation import Observed
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def check_training(model: "nn.Module", batch: "tuple[Tensor, Tensor]", **options
 
 def list_models() -> "tuple[CatalogueRow, ...]":
     """The built-in models with source, parameters and MACs, from the generated catalogue; no torch is needed."""
-    from archscope.models.catalogue import load_catalogue
+    from archscope.models.registry import load_catalogue
 
     return load_catalogue()
 
@@ -117,7 +117,7 @@ def trace(target: "nn.Module | str", /, *args: Any, **kwargs: Any) -> Summary:
         ForwardError: the forward pass raised; `.summary` holds everything before.
         UnknownNameError, UsageError, TargetError: the target cannot be found or built.
     """
-    from archscope.inspection.observation import observe_module, observe_target
+    from archscope.observation import observe_module, observe_target
 
     if isinstance(target, str):
         return _summarise(observe_target(target, given=(args, kwargs)))
@@ -129,7 +129,7 @@ def trace(target: "nn.Module | str", /, *args: Any, **kwargs: Any) -> Summary:
 
 def trace_target(text: str, options: TraceOptions) -> Summary:
     """Trace the target `text` as the command line does. Raises what `trace` raises."""
-    from archscope.inspection.observation import observe_target
+    from archscope.observation import observe_target
 
     return _summarise(observe_target(text, options))
 

@@ -17,7 +17,7 @@ from archscope.core.errors import ArchscopeError
 from archscope.core.files import write_text
 from archscope.training.options import RunOptions, TrainOptions
 from archscope.training.reporter import EpochMetrics, EpochTimes, SilentReporter
-from archscope.training.selection import Selection
+from archscope.training.selection import DataSubset
 from archscope.training.session import TrainResult, train_target
 
 MODELS = ("plain20", "plain56", "resnet20", "resnet56")
@@ -55,7 +55,7 @@ def read_words() -> argparse.Namespace:
 def train_one(name: str, words: argparse.Namespace) -> TrainResult:
     options = TrainOptions(
         data=words.data,
-        selection=Selection(subset=words.subset, test_subset=words.test_subset),
+        selection=DataSubset(subset=words.subset, test_subset=words.test_subset),
         recipe=words.recipe,
         epochs=words.epochs,
         run=RunOptions(folder=words.folder / name, resume=True, checks=False),

@@ -1,6 +1,6 @@
 """Numbers of bytes go in; what a pass needs, the layer that decides, and the largest batch that fits come out.
 
-Two ways lead to a peak: a model that is at hand runs on fake tensors (`archscope.inspection.memory`), a saved trace is
+Two ways lead to a peak: a model that is at hand runs on fake tensors (`archscope.memory`), a saved trace is
 read here, by the lifetimes of the storages that its operations make.
 """
 

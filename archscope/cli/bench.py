@@ -10,13 +10,12 @@ import typer
 from archscope.cli.failures import report_failures
 from archscope.cli.options import ArgOption, DebugOption, FormatOption, InputOption, OutputOption, list_examples
 from archscope.cli.output import Output, choose_output
-from archscope.core.arguments import parse_arguments
 from archscope.core.errors import CheckError, ModelError, UnknownNameError, UsageError
-from archscope.core.inputs import parse_input
+from archscope.core.words import parse_arguments, parse_input
 
 if TYPE_CHECKING:
-    from archscope.bench.options import BenchOptions, Dtype, TrainingOptions, Variant
-    from archscope.bench.results import BenchReport
+    from archscope.benchmarking.options import BenchOptions, Dtype, TrainingOptions, Variant
+    from archscope.benchmarking.results import BenchReport
 
 EXAMPLES = (
     "archscope bench resnet20 --device cpu --seconds 1",
@@ -82,7 +81,7 @@ def run_bench(
     Medians over at least 30 blocks after a warm-up, unless the time ends first, which is then said.
     With several devices or precisions their blocks alternate, and the ratio is printed.
     """
-    from archscope.bench.options import DEFAULT_SECONDS, BenchOptions, StepOptions
+    from archscope.benchmarking.options import DEFAULT_SECONDS, BenchOptions, StepOptions
 
     output = choose_output(word, path)
     options = BenchOptions(
@@ -104,8 +103,8 @@ def run_bench(
 
 
 def _bench(targets: Sequence[str], options: "BenchOptions", output: Output, old_path: Path | None) -> None:
-    from archscope.bench.compare import read_old
-    from archscope.bench.session import bench_targets
+    from archscope.benchmarking.compare import read_old
+    from archscope.benchmarking.session import bench_targets
 
     old = read_old(old_path) if old_path is not None else None
     report = bench_targets(targets, options, _StderrListener())
@@ -116,9 +115,9 @@ def _bench(targets: Sequence[str], options: "BenchOptions", output: Output, old_
 
 
 def _show(report: "BenchReport", output: Output, old: object, old_name: str) -> None:
-    from archscope.bench.compare import compare_with_old, describe_ratios, tell_ratios
-    from archscope.bench.document import build_document
-    from archscope.bench.report import build_bench_table, build_layer_table
+    from archscope.benchmarking.compare import compare_with_old, describe_ratios, tell_ratios
+    from archscope.benchmarking.document import build_document
+    from archscope.benchmarking.report import build_bench_table, build_layer_table
 
     ratios = compare_with_old(report, old) if isinstance(old, dict) else None
     if output.wants_json:
@@ -147,10 +146,10 @@ def _complain(report: "BenchReport") -> None:
 
 
 def _read_variants(device: str | None, dtype: str) -> "tuple[Variant, ...]":
-    from archscope.bench.options import DTYPES, Variant
+    from archscope.benchmarking.options import DTYPES, Variant
 
     if device is None:
-        from archscope.bench.machine import choose_default_device
+        from archscope.benchmarking.machine import choose_default_device
 
         device = choose_default_device()
     devices = _split(device, "--device")
@@ -179,7 +178,7 @@ def _read_batch(word: str | None) -> int | Literal["auto"] | None:
 
 
 def _read_training(steps: int | None, data: str | None) -> "TrainingOptions | None":
-    from archscope.bench.options import TrainingOptions
+    from archscope.benchmarking.options import TrainingOptions
 
     if steps is None:
         if data is not None:

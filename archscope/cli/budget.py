@@ -107,7 +107,7 @@ def _check(
 
 
 def _show(checks: "list[Check]", word: str) -> None:
-    from archscope.core.jsontext import format_json
+    from archscope.core.files import format_json
     from archscope.rendering.findings import render_findings
 
     if word == "json":

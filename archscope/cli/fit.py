@@ -16,10 +16,8 @@ from archscope.cli.options import (
 )
 from archscope.cli.output import choose_output
 from archscope.cli.targets import is_saved
-from archscope.core.arguments import parse_arguments
 from archscope.core.errors import UsageError
-from archscope.core.inputs import parse_input
-from archscope.core.memory import parse_memory
+from archscope.core.words import parse_arguments, parse_input, parse_memory
 
 EXAMPLES = (
     "archscope fit resnet18 --memory 2GiB --train --optimizer adam",
@@ -63,8 +61,8 @@ def run_fit(
         raise UsageError(f"{target} is a saved trace, which cannot be run at another batch", "name the model itself")
     specs, given = tuple(parse_input(text) for text in inputs or ()), parse_arguments(arguments or ())
 
-    from archscope.inspection.memory.document import build_fit_table, fit_to_document
-    from archscope.inspection.memory.fit import FitRequest, find_fit
+    from archscope.memory.document import build_fit_table, fit_to_document
+    from archscope.memory.fit import FitRequest, find_fit
 
     fit = find_fit(
         FitRequest(

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from archscope.core.arguments import parse_arguments
 from archscope.core.errors import UnknownNameError
-from archscope.core.inputs import parse_input
+from archscope.core.words import parse_arguments, parse_input
 
 if TYPE_CHECKING:
-    from archscope.core.options import TraceOptions
     from archscope.core.trace import Mode
+    from archscope.core.words import TraceOptions
 
 MODES = ("meta", "fake", "real")
 
@@ -64,7 +63,7 @@ def read_trace_options(
     inputs: Sequence[str] | None, arguments: Sequence[str] | None, *, train: bool, mode: str | None
 ) -> "TraceOptions":
     """The words of `--input`, `--arg`, `--train` and `--mode`, parsed. Raises UsageError and its kinds."""
-    from archscope.core.options import TraceOptions
+    from archscope.core.words import TraceOptions
 
     if mode is not None and mode not in MODES:
         raise UnknownNameError("mode", mode, MODES, f"known: {', '.join(MODES)}")

@@ -37,7 +37,7 @@ class Output:
 
     def write_document(self, document: Mapping[str, object]) -> None:
         """Write a JSON document."""
-        from archscope.core.jsontext import format_json
+        from archscope.core.files import format_json
 
         self._write(format_json(document))
 

@@ -25,9 +25,9 @@ from archscope.core.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from archscope.api import Summary
-    from archscope.core.options import TraceOptions
     from archscope.core.table import Table
-    from archscope.tables.families import Family
+    from archscope.core.words import TraceOptions
+    from archscope.papers.tables import Family
 
 EXAMPLES = (
     "archscope table alexnet",
@@ -94,7 +94,7 @@ def run_table(
 
 def _find_family(request: _Request) -> "Family | None":
     """The family to print; None for one model. Raises UnknownNameError and UsageError for a style that does not fit."""
-    from archscope.tables.families import FAMILIES, find_family
+    from archscope.papers.tables import FAMILIES, find_family
 
     if request.style is not None and request.style not in STYLES:
         raise UnknownNameError("style", request.style, STYLES, f"known: {', '.join(STYLES)}")
@@ -110,7 +110,7 @@ def _find_family(request: _Request) -> "Family | None":
 
 def _build_family(family: "Family", output: Output) -> "Table":
     """The family's table, in its narrow form where the terminal is too narrow for it."""
-    from archscope.core.options import TraceOptions
+    from archscope.core.words import TraceOptions
 
     summaries = {name: summarise(name, TraceOptions()) for name in family.models}
     passes = {name: (summary.trace, summary.costs) for name, summary in summaries.items()}

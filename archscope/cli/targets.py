@@ -10,7 +10,7 @@ from archscope.core.errors import DataError, ModelError, UsageError
 
 if TYPE_CHECKING:
     from archscope.api import Summary
-    from archscope.core.options import TraceOptions
+    from archscope.core.words import TraceOptions
 
 
 def summarise(target: str, options: "TraceOptions") -> "Summary":

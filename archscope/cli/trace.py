@@ -25,7 +25,7 @@ from archscope.core.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from archscope.api import Summary
-    from archscope.tables.selection import Selection
+    from archscope.tables.layer_filter import LayerFilter
 
 EXAMPLES = (
     "archscope trace resnet50 --input 32 --depth 2",
@@ -40,7 +40,7 @@ class _View:
     depth: int | None
     fold: bool
     ops: bool
-    selection: "Selection | None"
+    selection: "LayerFilter | None"
     receptive: bool
 
 
@@ -85,14 +85,14 @@ def run_trace(
     _show(summary, view, output)
 
 
-def _read_selection(pattern: str | None, sort: str | None, top: int | None) -> "Selection | None":
-    from archscope.tables.selection import SORT_KEYS, Selection
+def _read_selection(pattern: str | None, sort: str | None, top: int | None) -> "LayerFilter | None":
+    from archscope.tables.layer_filter import SORT_KEYS, LayerFilter
 
     if sort is not None and sort not in SORT_KEYS:
         raise UnknownNameError("sort key", sort, SORT_KEYS, f"known: {', '.join(SORT_KEYS)}")
     if (pattern, sort, top) == (None, None, None):
         return None
-    return Selection(pattern, sort, top)
+    return LayerFilter(pattern, sort, top)
 
 
 def _show(summary: "Summary", view: _View, output: Output) -> None:

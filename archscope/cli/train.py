@@ -9,8 +9,8 @@ import typer
 from archscope.cli.failures import report_failures
 from archscope.cli.options import ArgOption, DebugOption, FormatOption, OutputOption, list_examples
 from archscope.cli.output import Output, choose_output, write_stdout
-from archscope.core.arguments import parse_arguments
 from archscope.core.errors import CheckError, UnknownNameError, UsageError
+from archscope.core.words import parse_arguments
 
 if TYPE_CHECKING:
     from archscope.core.finding import Finding
@@ -113,7 +113,7 @@ def run_train(
     On several GPUs: torchrun --nproc-per-node N -m archscope train ...
     """
     from archscope.training.options import TrainOptions
-    from archscope.training.selection import Selection
+    from archscope.training.selection import DataSubset
 
     output = None if word is not None and word.casefold() == GITHUB else choose_output(word, path)
     names = tuple(name.strip() for name in classes.split(",") if name.strip()) if classes is not None else ()
@@ -121,7 +121,7 @@ def run_train(
         arguments=parse_arguments(arguments or ()),
         side=side,
         data=data,
-        selection=Selection(names, subset, test_subset, shuffle_labels),
+        selection=DataSubset(names, subset, test_subset, shuffle_labels),
         recipe=recipe,
         as_printed=as_printed,
         epochs=epochs,

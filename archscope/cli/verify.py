@@ -6,22 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from archscope.cli.failures import report_failures
-from archscope.cli.options import (
-    ArgOption,
-    DebugOption,
-    InputOption,
-    OutputOption,
-    list_examples,
-    read_trace_options,
-)
+from archscope.cli.options import ArgOption, DebugOption, InputOption, OutputOption, list_examples, read_trace_options
 from archscope.cli.output import Output, choose_output, write_stdout
 from archscope.core.errors import CheckError, UnknownNameError, UsageError
-from archscope.inspection.verify.verdicts import RULES, VERDICTS
+from archscope.papers.verdicts import RULES, VERDICTS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from archscope.inspection.verify.ledger import Entry
+    from archscope.papers.ledger import Entry
 
 EXAMPLES = (
     "archscope verify googlenet",
@@ -95,15 +88,15 @@ def _read_verdicts(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def _verify(word: str | None, verdicts: tuple[str, ...], output: Output, *, github: bool) -> None:
-    from archscope.inspection.verify.ledger import verify_facts
-    from archscope.inspection.verify.selection import choose_facts
+    from archscope.papers.ledger import verify_facts
+    from archscope.papers.published import choose_facts
 
     entries = verify_facts(choose_facts(word))
     shown = [entry for entry in entries if not verdicts or entry.verdict in verdicts]
     if github:
         _write_github(shown, output.path)
     elif output.wants_json:
-        from archscope.inspection.verify.document import describe_entries
+        from archscope.papers.report import describe_entries
 
         output.write_document(describe_entries(shown))
     else:
@@ -116,7 +109,7 @@ def _verify(word: str | None, verdicts: tuple[str, ...], output: Output, *, gith
 
 
 def _write_table(entries: "Sequence[Entry]", word: str | None, verdicts: tuple[str, ...], output: Output) -> None:
-    from archscope.inspection.verify.report import ReportOptions, build_ledger, build_report
+    from archscope.papers.report import ReportOptions, build_ledger, build_report
 
     title = "Published figures against what is measured" + (f": {word}" if word else "")
     options = ReportOptions(title, only_odd=word is None, verdicts=verdicts)
@@ -126,7 +119,7 @@ def _write_table(entries: "Sequence[Entry]", word: str | None, verdicts: tuple[s
 
 def _write_github(entries: "Sequence[Entry]", path: "Path | None") -> None:
     from archscope.core.files import write_text
-    from archscope.inspection.verify.report import list_findings
+    from archscope.papers.report import list_findings
     from archscope.rendering.findings import render_findings
 
     text = render_findings(list_findings(entries), "github")
@@ -139,8 +132,8 @@ def _write_github(entries: "Sequence[Entry]", path: "Path | None") -> None:
 def _compare_counters(
     word: str | None, inputs: Sequence[str] | None, arguments: Sequence[str] | None, output: Output
 ) -> None:
-    from archscope.inspection.counters.compare import SAMPLE, compare_counters
-    from archscope.inspection.counters.report import build_table, describe_comparisons
+    from archscope.counters.compare import SAMPLE, compare_counters
+    from archscope.counters.report import build_table, describe_comparisons
 
     options = read_trace_options(inputs, arguments, train=False, mode=None)
     comparisons = [compare_counters(target, options) for target in ((word,) if word else SAMPLE)]

@@ -1,7 +1,9 @@
-"""Files are written beside their place and renamed: a reader never sees half of one."""
+"""Files are written beside their place and renamed: a reader never sees half of one. JSON text for them."""
 
+import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from archscope.core.errors import OutputError
@@ -40,3 +42,19 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def format_json(document: Mapping[str, object]) -> str:
+    """The text of `document`, ended by a newline. Raises ValueError for NaN and infinities, which JSON lacks."""
+    fields = [f"{_dump(key)}: {_format_field(value)}" for key, value in document.items()]
+    return "{\n  " + ",\n  ".join(fields) + "\n}\n" if fields else "{}\n"
+
+
+def _format_field(value: object) -> str:
+    if isinstance(value, (list, tuple)) and len(value) > 1 and all(isinstance(item, (dict, str)) for item in value):
+        return "[\n    " + ",\n    ".join(_dump(item) for item in value) + "\n  ]"
+    return _dump(value)
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, ensure_ascii=True, allow_nan=False)

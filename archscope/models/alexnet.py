@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from archscope.models.initialisation import initialise_gaussian, initialise_he
-from archscope.models.normalisation import build_response_norm
+from archscope.models.layers import build_response_norm, initialise_gaussian, initialise_he
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from archscope.models.initialisation import initialise_he
-from archscope.models.normalisation import build_response_norm
+from archscope.models.layers import build_response_norm, initialise_he
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
 """The registry's rows: every built-in model as data. Torch-free; nothing here is computed beyond filling in rows."""
 
 from archscope.core.trace import Setting
-from archscope.models.arguments import Argument
-from archscope.models.entry import ModelEntry, Shape
+from archscope.models.entry import Argument, ModelEntry, Shape
 from archscope.models.vgg_rows import TABLE_1
 
 _KRIZHEVSKY = "Krizhevsky et al. 2012"
@@ -152,7 +151,7 @@ def _cifar_row(name: str, note: str, settings: tuple[tuple[str, Setting], ...], 
         title=f"{name} ({note})",
         family="resnet-cifar",
         source=f"{_HE}, section 4.2, Table 6",
-        builder="archscope.models.resnet_cifar:build_resnet_cifar",
+        builder="archscope.models.resnet:build_resnet_cifar",
         input_shape=_IMAGE_32,
         arguments=(_CLASSES_10, *extra),
         settings=settings,
@@ -165,7 +164,7 @@ def _lecture_row(depth: int, zero_init: Argument, where: str) -> ModelEntry:
         title=f"resnet{depth}_cifar (the lecture's: planes 16, 32, 64, 128, no max pool)",
         family="resnet-cifar-lecture",
         source=f'Lecture "Advanced CNN", {where}',
-        builder="archscope.models.resnet_cifar:build_lecture_resnet",
+        builder="archscope.models.resnet:build_lecture_resnet",
         input_shape=_IMAGE_32,
         arguments=(_CLASSES_10, _SHORTCUT, zero_init),
         settings=(("layout", f"resnet{depth}"),),

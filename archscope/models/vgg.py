@@ -11,8 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from archscope.models.initialisation import initialise_he
-from archscope.models.normalisation import build_response_norm
+from archscope.models.layers import build_response_norm, initialise_he
 from archscope.models.vgg_rows import LECTURE_CIFAR, TABLE_1, Conv, Item, Pool, Word, last_channels, read_row
 
 Classifier = Literal["imagenet", "lecture", "none"]

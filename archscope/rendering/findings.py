@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from archscope.core.errors import UnknownNameError
+from archscope.core.files import format_json
 from archscope.core.finding import Finding
-from archscope.core.jsontext import format_json
 
 SCHEMA = "archscope.findings/1"
 WORDS = ("table", "plain", "json", "github")

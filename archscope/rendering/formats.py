@@ -1,16 +1,91 @@
-"""The one map of formats: the words of `--format` and the suffixes of `-o` go in; the renderer comes out."""
+"""The one map of formats: the words of `--format` and the suffixes of `-o`, and the renderers they name."""
 
+import csv
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 from archscope.core.errors import UnknownNameError
-from archscope.core.table import Table
-from archscope.rendering.data import render_csv, render_json
-from archscope.rendering.grid import LayoutOptions
+from archscope.core.files import format_json
+from archscope.core.table import Cell, Row, Table, get_value, place_cells
+from archscope.rendering.grid import LayoutOptions, lay_out
 from archscope.rendering.latex import render_latex
-from archscope.rendering.layout import lay_out
-from archscope.rendering.markdown import render_markdown
+
+TABLE_SCHEMA = "archscope.table/1"
+
+
+def render_csv(table: Table) -> str:
+    """One header line of column keys, one line per row; a cell over several columns stands in each of them."""
+    stream = StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([column.key for column in table.columns])
+    for row in table.rows:
+        writer.writerow(["" if value is None else value for value in _list_values(table, row).values()])
+    return stream.getvalue()
+
+
+def render_json(table: Table) -> str:
+    """The document of schema `archscope.table/1`."""
+    return format_json(
+        {
+            "schema": TABLE_SCHEMA,
+            "title": table.title,
+            "subtitle": table.subtitle,
+            "columns": [
+                {"key": column.key, "title": column.title, "unit": column.unit, "kind": column.kind}
+                for column in table.columns
+            ],
+            "rows": [_list_values(table, row) for row in table.rows],
+            "notes": list(table.notes),
+        }
+    )
+
+
+def _list_values(table: Table, row: Row) -> dict[str, int | float | str | None]:
+    values: dict[str, int | float | str | None] = {column.key: None for column in table.columns}
+    for start, cell in place_cells(table, row):
+        for column in table.columns[start : start + cell.span]:
+            values[column.key] = get_value(column, cell)
+    return values
+
+
+def render_markdown(table: Table) -> str:
+    """The Markdown of `table`. In a tree, layers are named by their whole path: cells have no indentation."""
+    from tabulate import tabulate
+
+    shown = [index for index, column in enumerate(table.columns) if not column.hidden]
+    body = tabulate(
+        [_list_texts(table, row, shown) for row in table.rows],
+        headers=[escape_markdown(table.columns[index].title) for index in shown],
+        tablefmt="pipe",
+        colalign=[table.columns[index].align for index in shown],
+        disable_numparse=True,
+    )
+    title = f"**{escape_markdown(table.title)}**" if table.title else ""
+    if title and table.subtitle:
+        title = f"{title} ({escape_markdown(table.subtitle)})"
+    parts = [title, body, *(escape_markdown(note) for note in table.notes)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def escape_markdown(text: str) -> str:
+    """`text` such that Markdown shows it as it is."""
+    text = text.replace("\n", " ").replace("&", "&amp;").replace("<", "&lt;")
+    return re.sub(r"([\\|*`~]|(?<!\w)_|_(?!\w))", r"\\\1", text)
+
+
+def _list_texts(table: Table, row: Row, shown: list[int]) -> list[str]:
+    texts = [""] * len(table.columns)
+    for start, cell in place_cells(table, row):
+        texts[start] = escape_markdown(_name_cell(row, cell) if start == 0 else cell.text)
+    texts = [texts[index] for index in shown]
+    return [f"**{text}**" if text else "" for text in texts] if row.kind == "total" else texts
+
+
+def _name_cell(row: Row, cell: Cell) -> str:
+    return cell.value if row.depth and isinstance(cell.value, str) else cell.text
 
 
 @dataclass(frozen=True, slots=True)

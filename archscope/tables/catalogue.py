@@ -5,7 +5,7 @@ from typing import Protocol
 
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.units import format_exact, format_si
-from archscope.tables.wording import format_shape
+from archscope.tables.layer_text import format_shape
 
 COLUMNS = (
     Column("name", "name"),

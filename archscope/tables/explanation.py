@@ -6,11 +6,11 @@ from textwrap import wrap
 from typing import Any
 
 from archscope.analysis.explain import Explanation, Line
-from archscope.analysis.explain.lines import Number
+from archscope.analysis.explain.arithmetic import Number
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.trace import Trace
+from archscope.tables.layer_text import format_shape
 from archscope.tables.totals import describe_inputs, describe_pass
-from archscope.tables.wording import format_shape
 
 SCHEMA = "archscope.explain/1"
 

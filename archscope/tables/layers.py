@@ -7,17 +7,16 @@ call include everything it called. Runs of identical siblings are one row, with 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from archscope.analysis.folding import Run, fold_siblings, list_children, name_relative, sign_subtrees
-from archscope.analysis.outline import DataFlow
+from archscope.analysis.outline import DataFlow, Run, fold_siblings, list_children, name_relative, sign_subtrees
 from archscope.analysis.receptive import measure_fields
 from archscope.core.cost import Cost, CostReport, LayerCost
 from archscope.core.table import Cell, Column, Mark, Row, Table
 from archscope.core.trace import LayerCall, OpRecord, Trace
 from archscope.core.units import format_exact, format_share, format_si
 from archscope.tables import receptive
-from archscope.tables.selection import SORT_KEYS, Selection, select_layers
+from archscope.tables.layer_filter import SORT_KEYS, LayerFilter, select_layers
+from archscope.tables.layer_text import describe_type, format_shapes
 from archscope.tables.totals import describe_exceptions, describe_inputs, describe_pass, describe_totals, list_names
-from archscope.tables.wording import describe_type, format_shapes
 
 __all__ = ["COLUMNS", "SORT_KEYS", "LayerTableOptions", "build_layer_table"]
 
@@ -49,7 +48,7 @@ class LayerTableOptions:
     """Whether operations are shown beneath the layers they ran in, where they are more than the layer itself."""
     receptive: bool = False
     """Whether each layer has its receptive field, jump and centre; identical layers then stand apart."""
-    selection: Selection | None = None
+    selection: LayerFilter | None = None
     """A flat, filtered, sorted list in place of the tree."""
 
 

@@ -1,4 +1,4 @@
-"""A Trace and its costs go in; the model in the form of the lecture's AlexNet table comes out.
+"""One model in the form of the lecture's AlexNet table.
 
 `[55x55x96] CONV1: 96 11x11 filters at stride 4, pad 0`: every word is made from what was traced. A chain is printed
 layer by layer, numbered as in the lecture (convolutions and fully connected layers share the count, pools and norms
@@ -6,8 +6,9 @@ have their own); where the dataflow branches, a block is one row, by its module 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 from archscope.analysis.outline import Outline, OutlineItem, outline_trace
 from archscope.analysis.receptive import describe_reach, measure_values
@@ -15,13 +16,56 @@ from archscope.core.cost import CostReport
 from archscope.core.errors import DataError
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.tensors import TensorSpec
-from archscope.core.trace import LayerCall, Trace, ValueRef
+from archscope.core.trace import LayerCall, OpRecord, StateTensor, Trace, ValueRef
 from archscope.core.units import format_bytes, format_exact, format_si
 from archscope.tables import receptive
-from archscope.tables.layouts import arrange_shape
-from archscope.tables.ownership import ParameterLedger
+from archscope.tables.layer_text import arrange_shape
+from archscope.tables.lecture_rows import LectureRow, describe_layer, describe_op
 from archscope.tables.totals import describe_exceptions, describe_pass, describe_totals, list_names
-from archscope.tables.units import Unit, describe_layer, describe_op
+
+
+class ParameterLedger:
+    """Every parameter once: a row claims what no row before it has claimed."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._unclaimed = {tensor.path: tensor for tensor in trace.state if tensor.kind == "parameter"}
+        self._ops = trace.ops
+        self._producers = {ref.value: op.index for op in trace.ops for ref in op.outputs}
+        self._data: set[int] = {ref.value for ref in trace.inputs}
+        """Values that depend on the model's inputs; what does not is a parameter in another form, or a constant."""
+        for op in trace.ops:
+            if any(ref.value in self._data for ref in op.inputs):
+                self._data.update(ref.value for ref in op.outputs)
+
+    def claim_layer(self, layer: LayerCall) -> int:
+        """Elements of the layer's and its children's parameters that are still free."""
+        prefix = f"{layer.path}." if layer.path else ""
+        return self._claim(tensor for tensor in self._unclaimed.values() if tensor.path.startswith(prefix))
+
+    def claim_op(self, op: OpRecord) -> int:
+        """Elements of the parameters that an operation reads, directly or transposed, reshaped or cast."""
+        origins: set[int] = set()
+        pending = [ref.value for ref in op.inputs]
+        while pending:
+            value = pending.pop()
+            if value in origins or value in self._data:
+                continue
+            origins.add(value)
+            if value in self._producers:
+                pending += [ref.value for ref in self._ops[self._producers[value]].inputs]
+        return self._claim(tensor for tensor in self._unclaimed.values() if tensor.value in origins)
+
+    def count_unclaimed(self) -> tuple[int, tuple[str, ...]]:
+        """Elements that no row holds, and the paths of their tensors."""
+        tensors = self._unclaimed.values()
+        return sum(prod(tensor.shape) for tensor in tensors), tuple(tensor.path for tensor in tensors)
+
+    def _claim(self, tensors: Iterable[StateTensor]) -> int:
+        claimed = list(tensors)
+        for tensor in claimed:
+            del self._unclaimed[tensor.path]
+        return sum(prod(tensor.shape) for tensor in claimed)
+
 
 COLUMNS = (
     Column("shape", "output", align="right"),
@@ -41,7 +85,7 @@ FAILED = "failed"
 class _Line:
     """One row before it is numbered and worded."""
 
-    unit: Unit
+    unit: LectureRow
     outputs: tuple[TensorSpec, ...]
     shape: str
     params: int
@@ -100,11 +144,11 @@ def _read_item(trace: Trace, costs: CostReport, ledger: ParameterLedger, item: O
         specs = tuple(ref.spec for ref in op.outputs[:1])
         shape = arrange_shape(specs[0].shape, channels_first=unit.kind in ("conv", "pool")) if specs else ""
         return _Line(unit, specs, shape, ledger.claim_op(op), cost.macs, op.outputs[0].value if op.outputs else None)
-    unit = Unit("other", layer.path, layer.type) if item.block else describe_layer(trace, layer)
+    unit = LectureRow("other", layer.path, layer.type) if item.block else describe_layer(trace, layer)
     macs = costs.layers[layer.id].macs
     if unit is None and macs == 0:
         return None
-    unit = unit or Unit("other", layer.path, layer.type)
+    unit = unit or LectureRow("other", layer.path, layer.type)
     specs = tuple(ref.spec for ref in layer.outputs)
     value = layer.outputs[0].value if layer.outputs else None
     return _Line(unit, specs, _arrange_outputs(trace, layer), ledger.claim_layer(layer), macs, value)

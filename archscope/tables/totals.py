@@ -6,7 +6,7 @@ from archscope.core.cost import CostReport, Uncounted
 from archscope.core.tensors import TensorSpec
 from archscope.core.trace import Trace
 from archscope.core.units import format_bytes, format_exact, format_si
-from archscope.tables.wording import format_shape
+from archscope.tables.layer_text import format_shape
 
 CONVENTION = "1 MAC = 2 FLOPs; convolution, linear, attention"
 """What counts as a multiply-accumulate."""

@@ -8,11 +8,10 @@ from typing import Any
 from torch import nn
 
 from archscope.core.errors import TargetError, UnknownNameError
-from archscope.targets.arguments import freeze_arguments
 from archscope.targets.constructor import call_constructor
-from archscope.targets.extras import import_extra
 from archscope.targets.from_torchvision import refuse_weights
-from archscope.targets.target import InputTensor, Target
+from archscope.targets.imports import import_extra
+from archscope.targets.target import InputTensor, Target, freeze_arguments
 
 _LOADING = ("pretrained", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir")
 """Arguments that would load weights, or say where from."""

@@ -14,10 +14,9 @@ from typing import Any
 from torch import nn
 
 from archscope.core.errors import UnknownNameError, UsageError
-from archscope.targets.arguments import freeze_arguments
 from archscope.targets.constructor import call_constructor, check_names
-from archscope.targets.extras import import_extra
-from archscope.targets.target import InputTensor, Target
+from archscope.targets.imports import import_extra
+from archscope.targets.target import InputTensor, Target, freeze_arguments
 
 _LOADING = ("weights", "weights_backbone", "pretrained", "pretrained_backbone")
 """Arguments that would load weights."""

@@ -15,11 +15,10 @@ from typing import Any
 from torch import nn
 
 from archscope.core.errors import TargetError, UnknownNameError, UsageError
-from archscope.targets.arguments import freeze_arguments
 from archscope.targets.constructor import call_constructor
-from archscope.targets.extras import import_extra
 from archscope.targets.failures import describe_error, shorten_path
-from archscope.targets.target import Target
+from archscope.targets.imports import import_extra
+from archscope.targets.target import Target, freeze_arguments
 from archscope.targets.transformers_inputs import describe_inputs
 
 _OUTSIDE = ("_name_or_path", "_commit_hash", "auto_map", "transformers_version")

@@ -1,4 +1,4 @@
-"""The folders that a file's imports look in go in; a scope in which its code runs comes out.
+"""Importing what somebody else wrote: a scope for the code of a file, and optional packages.
 
 Two files in different folders may each have a sibling `blocks.py`. What a scope imports from its own folders is
 therefore taken out of `sys.modules` when the scope is left, and put back when it is entered again to build the model.
@@ -10,7 +10,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
+from importlib import import_module
 from types import ModuleType
+from typing import Any
+
+from archscope.core.errors import MissingPackageError, TargetError
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +61,24 @@ def _lies_in(module: ModuleType | None, folders: tuple[str, ...]) -> bool:
         return False
     paths = [*getattr(module, "__path__", ())] or [getattr(module, "__file__", None) or ""]
     return any(os.path.dirname(os.path.abspath(path)) in folders for path in paths if path)
+
+
+def import_extra(package: str, extra: str, asked: str) -> Any:
+    """Import `package`, which the extra `extra` installs, for the target `asked`.
+
+    Raises MissingPackageError where it is not installed, TargetError where it is but cannot be imported.
+    """
+    try:
+        return import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name != package.partition(".")[0]:
+            raise TargetError(f"{package} is installed but cannot be imported: {error}", _reinstall(extra)) from error
+        raise MissingPackageError(
+            f"{asked} needs {package}, which is not installed", f"pip install 'torch-archscope[{extra}]'"
+        ) from error
+    except (ImportError, OSError, RuntimeError) as error:
+        raise TargetError(f"{package} is installed but cannot be imported: {error}", _reinstall(extra)) from error
+
+
+def _reinstall(extra: str) -> str:
+    return f"pip install --upgrade 'torch-archscope[{extra}]'"

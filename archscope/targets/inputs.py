@@ -8,9 +8,8 @@ import torch
 from torch import nn
 
 from archscope.core.errors import InputSpecError, UsageError
-from archscope.core.inputs import InputSpec
-from archscope.targets.arguments import build_arguments
-from archscope.targets.target import InputTensor, Target
+from archscope.core.words import InputSpec
+from archscope.targets.target import InputTensor, Target, build_arguments
 
 EXAMPLE = "give the shape: --input 32, --input 3x224x224, --input 1x128:int64 or --input input_ids=1x128:int64"
 

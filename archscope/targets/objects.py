@@ -10,9 +10,8 @@ from typing import Any
 from torch import nn
 
 from archscope.core.errors import TargetError, UnknownNameError
-from archscope.targets.arguments import freeze_arguments
 from archscope.targets.constructor import call_constructor, check_call, describe_value
-from archscope.targets.target import Target
+from archscope.targets.target import Target, freeze_arguments
 
 KINDS = "name a torch.nn.Module class, an instance of one, or a function that returns one"
 

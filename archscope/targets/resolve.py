@@ -1,19 +1,42 @@
-"""The words of a target decide its origin; the origin's file finds it."""
+"""The words of a target decide its origin; the origin's file finds it. Built-in models are found here."""
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from archscope.core.errors import TargetError, UnknownNameError, suggest_names
-from archscope.targets.builtin import find_builtin
+from archscope.models.registry import build_model, check_arguments, default_input_shape, find_entry
 from archscope.targets.from_file import SUFFIXES, find_in_file
 from archscope.targets.from_notebook import find_in_notebook
 from archscope.targets.from_package import find_in_package, is_importable
 from archscope.targets.from_timm import find_timm_model, is_timm_model
 from archscope.targets.from_torchvision import find_torchvision_model, is_torchvision_model
 from archscope.targets.from_transformers import find_transformers_model
-from archscope.targets.target import Target
+from archscope.targets.target import InputTensor, Target
+
+
+def find_builtin(name: str, arguments: Mapping[str, Any]) -> Target:
+    """The built-in model `name`. Raises UnknownNameError, and UsageError for arguments it does not take."""
+    entry = find_entry(name)
+    checked = check_arguments(entry.name, **arguments)
+    shape = default_input_shape(entry.name, **arguments)
+
+    def default_inputs(_: nn.Module) -> tuple[InputTensor, ...]:
+        return (InputTensor(None, (1, *shape)),)
+
+    return Target(
+        text=entry.name,
+        title=entry.title,
+        build=partial(build_model, entry.name, **arguments),
+        arguments={key: checked[key] for key in arguments},
+        default_inputs=default_inputs,
+        usual_shape=(1, *shape),
+    )
+
 
 ORIGINS: Mapping[str, Callable[[str, Mapping[str, Any]], Target]] = {
     "torchvision": find_torchvision_model,

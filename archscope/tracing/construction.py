@@ -13,10 +13,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from archscope.tracing.calls import hide_calls
+from archscope.tracing.constants import ReadConstants
 from archscope.tracing.executors import MetaExecutor
+from archscope.tracing.isolation import keep_random_state
 from archscope.tracing.operators import describe_operator
-from archscope.tracing.randomness import keep_random_state
-from archscope.tracing.reads import ReadConstants
 from archscope.tracing.structure import iterate_tensors
 
 

@@ -6,8 +6,7 @@ import torch
 
 from archscope.core.trace import Mode
 from archscope.tracing.constants import ConstantTable, DataDependentError, is_small, reads_values
-from archscope.tracing.dtypes import check_operand_dtypes
-from archscope.tracing.operators import OperatorInfo
+from archscope.tracing.operators import OperatorInfo, check_operand_dtypes
 from archscope.tracing.rules import apply_rule
 from archscope.tracing.structure import list_operands, map_tensors
 

@@ -16,15 +16,13 @@ from torch import nn
 from archscope.core.errors import UsageError
 from archscope.core.trace import Mode, Setting
 from archscope.core.units import format_bytes
-from archscope.tracing.constants import DataDependentError
+from archscope.tracing.constants import DataDependentError, ReadConstants
 from archscope.tracing.construction import construct_on_meta
 from archscope.tracing.executors import DirectExecutor, Executor, MetaExecutor, check_strided
-from archscope.tracing.observe import Observation, Subject, observe_forward
-from archscope.tracing.randomness import keep_random_state
-from archscope.tracing.reads import ReadConstants
-from archscope.tracing.standins import copy_module
+from archscope.tracing.isolation import keep_random_state, quiet_fake_tensors, without_compilation
+from archscope.tracing.meta_copy import copy_module
+from archscope.tracing.observe import Observation, TracedModule, observe_forward
 from archscope.tracing.structure import map_tensors
-from archscope.tracing.surroundings import quiet_fake_tensors, without_compilation
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +195,7 @@ def _run(request: Request, copied: Copied, inputs: Inputs, executor: Executor) -
     if request.training is not None:
         module.train(request.training)
     args, kwargs = inputs
-    subject = Subject(module, args, kwargs, request.target, request.arguments, (*request.notes, *notes))
+    subject = TracedModule(module, args, kwargs, request.target, request.arguments, (*request.notes, *notes))
     return observe_forward(subject, executor)
 
 

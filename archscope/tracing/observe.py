@@ -12,17 +12,16 @@ from torch import nn
 from archscope.core.trace import Failure, LayerCall, Setting, Trace, ValueRef
 from archscope.tracing.calls import observe_calls
 from archscope.tracing.executors import Executor
-from archscope.tracing.randomness import keep_random_state
+from archscope.tracing.isolation import keep_random_state
 from archscope.tracing.recorder import CallTicket, Recorder
-from archscope.tracing.settings import read_settings
 from archscope.tracing.sources import BORDER_CODES
-from archscope.tracing.state import StateInventory
+from archscope.tracing.state import StateInventory, read_settings
 from archscope.tracing.structure import iterate_tensors, name_arguments
 from archscope.version import __version__
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class TracedModule:
     """What is traced: a module that may be run, its inputs, and what to call it."""
 
     module: nn.Module
@@ -41,7 +40,7 @@ class Observation:
     error: Exception | None
 
 
-def observe_forward(subject: Subject, executor: Executor) -> Observation:
+def observe_forward(subject: TracedModule, executor: Executor) -> Observation:
     """Run the subject's forward once and record it. The module's attributes and buffers may change: give a copy.
 
     Exceptions of the forward pass are returned in the observation; KeyboardInterrupt and the like pass through.
@@ -86,7 +85,7 @@ def _quiet_surroundings() -> Iterator[None]:
                 gc.enable()
 
 
-def _refer_inputs(recorder: Recorder, subject: Subject) -> tuple[ValueRef, ...]:
+def _refer_inputs(recorder: Recorder, subject: TracedModule) -> tuple[ValueRef, ...]:
     forward = getattr(subject.module, "forward", subject.module)
     named = name_arguments(forward, subject.args, subject.kwargs)
     stand_in = recorder.executor.stand_in
@@ -99,7 +98,7 @@ def _refer_inputs(recorder: Recorder, subject: Subject) -> tuple[ValueRef, ...]:
 
 def _build_trace(
     recorder: Recorder,
-    subject: Subject,
+    subject: TracedModule,
     ends: tuple[tuple[ValueRef, ...], tuple[ValueRef, ...]],
     error: Exception | None,
 ) -> Trace:

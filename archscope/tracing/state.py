@@ -1,4 +1,4 @@
-"""A module goes in; its parameters and buffers come out, counted, each tensor once."""
+"""Parameters and buffers of a module, each tensor counted once, and the settings of its layers."""
 
 from collections.abc import Callable, Iterable, Iterator
 from math import prod
@@ -7,8 +7,9 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from archscope.core.trace import StateTensor, StateTotals
-from archscope.tracing.values import ValueTable, dtype_name
+from archscope.core.trace import Setting, StateTensor, StateTotals
+from archscope.tracing.recorder import ValueTable, dtype_name
+from archscope.tracing.structure import is_plain, to_setting
 
 
 class StateInventory:
@@ -131,3 +132,32 @@ def element_count(tensor: torch.Tensor) -> int:
 
 def _shape(tensor: torch.Tensor) -> tuple[int, ...]:
     return () if is_lazy(tensor) else tuple(tensor.shape)
+
+
+SETTING_NAMES = (
+    "in_channels", "out_channels", "in_features", "out_features", "in1_features", "in2_features", "num_features",
+    "num_channels", "num_groups", "num_embeddings", "embedding_dim", "padding_idx", "embed_dim", "num_heads", "kdim",
+    "vdim", "input_size", "hidden_size", "num_layers", "proj_size", "bidirectional", "batch_first", "nonlinearity",
+    "kernel_size", "stride", "padding", "dilation", "output_padding", "groups", "transposed", "padding_mode",
+    "ceil_mode", "count_include_pad", "divisor_override", "output_size", "normalized_shape", "eps", "momentum",
+    "affine", "elementwise_affine", "track_running_stats", "p", "dropout", "inplace", "negative_slope", "alpha",
+    "beta", "k", "size", "scale_factor", "mode", "align_corners", "upscale_factor", "start_dim", "end_dim", "dim",
+    "unflattened_size", "approximate", "norm_first", "num_parameters", "bias",
+)  # fmt: skip
+"""Constructor settings of torch's own modules, in the order they are shown."""
+
+
+def read_settings(module: nn.Module) -> tuple[tuple[str, Setting], ...]:
+    """The settings of `module` among `SETTING_NAMES`; `bias` is true where there is a bias."""
+    found: list[tuple[str, Setting]] = []
+    for name in SETTING_NAMES:
+        if name in module.__dict__:
+            value = module.__dict__[name]
+        elif name == "bias" and name in module._parameters:
+            value = module._parameters[name] is not None
+        else:
+            continue
+        plain = to_setting(value)
+        if is_plain(plain):
+            found.append((name, plain))
+    return tuple(found)

@@ -92,3 +92,24 @@ def name_arguments(forward: Callable[..., Any], args: tuple[Any, ...], kwargs: M
             break
         named[parameter.name] = value
     return {**named, **kwargs}
+
+
+_NOT_PLAIN: Any = object()
+_DEEPEST = 8
+
+
+def to_setting(value: Any, depth: int = 0) -> Any:
+    """`value` where it is plain data (lists become tuples), else a marker that `is_plain` knows."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (tuple, list)):
+        if depth > _DEEPEST:
+            return _NOT_PLAIN
+        items = tuple(to_setting(item, depth + 1) for item in value)
+        return _NOT_PLAIN if any(item is _NOT_PLAIN for item in items) else items
+    return _NOT_PLAIN
+
+
+def is_plain(value: Any) -> bool:
+    """Whether `to_setting` could turn its argument into plain data."""
+    return value is not _NOT_PLAIN

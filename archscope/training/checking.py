@@ -8,22 +8,22 @@ from torch import Tensor, nn
 
 from archscope.core.errors import UsageError
 from archscope.core.finding import Finding
-from archscope.tracing.randomness import keep_random_state
+from archscope.tracing.isolation import keep_random_state
 from archscope.training.checks.activations import check_activations
 from archscope.training.checks.batch_leak import check_batch_leak
 from archscope.training.checks.batch_norm import check_batch_norm, check_running_statistics
 from archscope.training.checks.gradients import check_gradients
 from archscope.training.checks.inputs import check_inputs
 from archscope.training.checks.loss_at_init import check_loss_at_init
-from archscope.training.checks.movement import check_movement
 from archscope.training.checks.outputs import check_outputs
 from archscope.training.checks.overfitting import check_overfitting
+from archscope.training.checks.parameter_updates import check_parameter_updates
 from archscope.training.checks.repeatability import check_repeatability
 from archscope.training.checks.start import Start, observe_start
 from archscope.training.checks.steps import take_steps
-from archscope.training.checks.subject import Subject
+from archscope.training.checks.subject import Candidate
+from archscope.training.classifier import copy_module
 from archscope.training.images import ImageSet
-from archscope.training.trainee import copy_module
 
 START_CHECKS: tuple[Callable[[Start], list[Finding]], ...] = (
     check_inputs,
@@ -65,11 +65,11 @@ def check_training(
     device = next((tensor.device for tensor in model.parameters()), images.device)
     held = None if optimizer is None else _name_held(model, optimizer)
     floating = images if images.dtype.is_floating_point else images.to(torch.get_default_dtype())
-    subject = Subject(copy_module(model), floating.to(device), labels.to(device), held, seconds)
+    subject = Candidate(copy_module(model), floating.to(device), labels.to(device), held, seconds)
     return check_subject(subject)
 
 
-def check_subject(subject: Subject) -> tuple[Finding, ...]:
+def check_subject(subject: Candidate) -> tuple[Finding, ...]:
     """Run every check, in order; the costly ones only where nothing was found before. The subject is used up."""
     with keep_random_state(), _keep_gradients_on():
         findings = sorted(_run_checks(subject), key=lambda finding: _RANKS[finding.severity])
@@ -79,7 +79,7 @@ def check_subject(subject: Subject) -> tuple[Finding, ...]:
 _RANKS = {"error": 0, "warning": 1, "note": 2}
 
 
-def _run_checks(subject: Subject) -> Iterator[Finding]:
+def _run_checks(subject: Candidate) -> Iterator[Finding]:
     found: list[Finding] = []
     start = observe_start(subject)
     for check in START_CHECKS:
@@ -91,7 +91,7 @@ def _run_checks(subject: Subject) -> Iterator[Finding]:
     found += check_batch_leak(subject)
     steps = take_steps(subject, start)
     found += check_gradients(steps)
-    found += check_movement(steps)
+    found += check_parameter_updates(steps)
     if not any(finding.severity == "error" for finding in found):
         learned, reached = check_overfitting(subject)
         found += learned

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from archscope.core.errors import DataError, UsageError
+from archscope.training.classifier import find_family
 from archscope.training.options import DEFAULT_EPOCHS, TrainOptions
 from archscope.training.recipes import StepDecay, choose_recipe, find_recipe
-from archscope.training.selection import Selection
-from archscope.training.trainee import find_family
+from archscope.training.selection import DataSubset
 
 SCHEMA = "archscope.run/1"
 
@@ -23,7 +23,7 @@ class Configuration:
     side: int | None
     data: str | None
     data_digest: str | None
-    selection: Selection
+    selection: DataSubset
     recipe: str
     as_printed: bool
     epochs: int
@@ -81,7 +81,7 @@ def merge_saved(text: str, options: TrainOptions, saved: Mapping[str, Any]) -> T
         "--seed": (options.seed, began.seed),
         "--arg": (_make_plain(dict(options.arguments)) or None, _make_plain(dict(began.arguments))),
         "--classes, --subset and --shuffle-labels": (
-            None if options.selection == Selection() else options.selection,
+            None if options.selection == DataSubset() else options.selection,
             began.selection,
         ),
         "--threads": (options.machine.threads, began.threads),
@@ -119,11 +119,11 @@ def _may_lengthen(began: Configuration, epochs: int | None) -> bool:
 def _read_document(saved: Mapping[str, Any]) -> Configuration:
     fields = {key: value for key, value in saved.items() if key != "schema"}
     selection = fields.pop("selection")
-    return Configuration(**fields, selection=Selection(**{**selection, "classes": tuple(selection["classes"])}))
+    return Configuration(**fields, selection=DataSubset(**{**selection, "classes": tuple(selection["classes"])}))
 
 
 def _show(value: object) -> str:
-    return str(asdict(value)) if isinstance(value, Selection) else str(value)
+    return str(asdict(value)) if isinstance(value, DataSubset) else str(value)
 
 
 def _make_plain(value: Any) -> Any:

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from archscope.training.classifier import run_model
 from archscope.training.machine import Machine
 from archscope.training.pipeline import DeviceImages
 from archscope.training.scores import read_scores
-from archscope.training.trainee import run_model
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from archscope.core.errors import DataError
-from archscope.targets.extras import import_extra
+from archscope.targets.imports import import_extra
 from archscope.training.images import Data, ImageSet
 
 SUFFIXES = (".png", ".jpg", ".jpeg")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from archscope.training.selection import Selection
+from archscope.training.selection import DataSubset
 
 Precision = Literal["float32", "bfloat16", "float16"]
 Keep = Literal["last", "all"]
@@ -55,7 +55,7 @@ class TrainOptions:
     """A path, or `synthetic`; None: the cache, else a download."""
     data_digest: str | None = None
     """What the images must be, where a run goes on; None: any."""
-    selection: Selection = field(default_factory=Selection)
+    selection: DataSubset = field(default_factory=DataSubset)
     recipe: str | None = None
     as_printed: bool = False
     epochs: int | None = None

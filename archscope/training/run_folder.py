@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from archscope.core.errors import DataError, OutputError, UsageError
-from archscope.core.jsontext import format_json
+from archscope.core.files import format_json
 from archscope.training.writing import make_folder, write_bytes
 
 CONFIG, ENVIRONMENT, METRICS, LAST, CURVES = "config.json", "environment.json", "metrics.jsonl", "last.pt", "curves.svg"

@@ -10,7 +10,7 @@ from archscope.training.images import Data, ImageSet
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class DataSubset:
     """What part of the data is used."""
 
     classes: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ class Selection:
     """A control: the training labels are dealt out anew, the held-out ones stay true."""
 
 
-def select_data(data: Data, selection: Selection, seed: int) -> Data:
+def select_data(data: Data, selection: DataSubset, seed: int) -> Data:
     """The part of `data` that `selection` names; the first images of each class are taken.
 
     `seed` decides how labels are shuffled. Raises UnknownNameError, UsageError.

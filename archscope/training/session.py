@@ -10,11 +10,12 @@ import torch
 
 from archscope.core.errors import ArchscopeError, CheckError, DataError, UsageError
 from archscope.core.finding import Finding
-from archscope.tracing.randomness import keep_random_state
+from archscope.tracing.isolation import keep_random_state
 from archscope.training.checking import check_subject, pick_check_indices
 from archscope.training.checkpoint import read_checkpoint, unpack_checkpoint
-from archscope.training.checks.subject import Subject
+from archscope.training.checks.subject import Candidate
 from archscope.training.cifar10 import load_data
+from archscope.training.classifier import Classifier, Wanted, build_classifier, copy_module
 from archscope.training.configuration import Configuration, decide_configuration, merge_saved
 from archscope.training.events import check_tensorboard
 from archscope.training.images import Data, ImageSet, fingerprint_data
@@ -27,7 +28,6 @@ from archscope.training.reporter import EpochMetrics, Reporter, SilentReporter
 from archscope.training.run import Run, run_epochs
 from archscope.training.run_folder import RunFolder, choose_folder
 from archscope.training.selection import select_data
-from archscope.training.trainee import Trainee, Wanted, build_trainee, copy_module
 from archscope.training.trainer import Schedule, Trainer
 
 
@@ -126,7 +126,7 @@ class _Session:
     options: TrainOptions
     place: _Place
     data: Data
-    trainee: Trainee
+    trainee: Classifier
     configuration: Configuration
     recipe: Recipe
     machine: Machine
@@ -209,12 +209,12 @@ class _Session:
                 "mend the model; --no-check trains all the same",
             )
 
-    def _make_subject(self) -> Subject:
+    def _make_subject(self) -> Candidate:
         indices = pick_check_indices(self.data.train, max(self.trainee.size))
         images = self._load_images(self.data.train.take(indices), augmented=False)
         batch, labels = images.cut(0, len(images))
         module = copy_module(self.trainee.module).to(self.place.device)
-        return Subject(module, batch.contiguous(), labels)
+        return Candidate(module, batch.contiguous(), labels)
 
     def _make_trainer(self) -> Trainer:
         schedule = Schedule(self.recipe, self.configuration.epochs, self.configuration.seed)
@@ -249,7 +249,7 @@ def _prepare(text: str, options: TrainOptions, place: _Place) -> _Session:
         )
     configuration = replace(configuration, data_digest=digest)
     wanted = Wanted(len(data.classes), data.image_shape, options.side)
-    trainee = build_trainee(text, options.arguments, wanted, configuration.seed)
+    trainee = build_classifier(text, options.arguments, wanted, configuration.seed)
     recipe = fit_recipe(
         find_recipe(configuration.recipe, as_printed=configuration.as_printed),
         len(data.train),

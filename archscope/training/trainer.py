@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from archscope.core.errors import CheckError
+from archscope.training.classifier import run_model
 from archscope.training.machine import Machine
 from archscope.training.pipeline import DeviceImages, draw_plan, list_batches, mix_seed, share_batch
 from archscope.training.processes import Processes
@@ -21,7 +22,6 @@ from archscope.training.recipes import LOSS_INTERVAL, Recipe, find_rate
 from archscope.training.reporter import Reporter, StepReport
 from archscope.training.scores import read_scores
 from archscope.training.stopwatch import Stopwatch
-from archscope.training.trainee import run_model
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,11 @@ import time
 import torch
 from torch.utils.benchmark import Timer
 
-from archscope.bench.clock import HostClock
-from archscope.bench.layers import split_time
-from archscope.bench.runner import Lane, run_lanes
-from archscope.bench.statistics import Ratio, compare_interleaved, find_quantile
-from archscope.bench.workload import ModelWorkload
+from archscope.benchmarking.clock import HostClock
+from archscope.benchmarking.layers import split_time
+from archscope.benchmarking.runner import TimedWorkload, run_interleaved
+from archscope.benchmarking.statistics import Ratio, compare_interleaved, find_quantile
+from archscope.benchmarking.workload import ModelWorkload
 from archscope.models.registry import build_model, default_input_shape
 
 CPU = torch.device("cpu")
@@ -44,14 +44,14 @@ class Slowed:
 
 
 def compare_lanes(first, second) -> Ratio:
-    lanes = [Lane(first, HostClock(CPU)), Lane(second, HostClock(CPU))]
-    run_lanes(lanes, seconds=120)
+    lanes = [TimedWorkload(first, HostClock(CPU)), TimedWorkload(second, HostClock(CPU))]
+    run_interleaved(lanes, seconds=120)
     return compare_interleaved(*(lane.read_timings()["step"].samples for lane in lanes))
 
 
 def compare_with_torch(workload: ModelWorkload) -> float:
     timer = Timer("step()", globals={"step": lambda: workload.run(lambda: None)}, num_threads=torch.get_num_threads())
-    lane = Lane(workload, HostClock(CPU))
+    lane = TimedWorkload(workload, HostClock(CPU))
     lane.warm_up(lambda: False)
     theirs = []
     for _ in range(ROUNDS):

@@ -7,8 +7,7 @@ import os
 from pathlib import Path
 
 import archscope
-from archscope.models.catalogue import CatalogueRow, load_catalogue, write_catalogue
-from archscope.models.registry import default_input_shape, list_entries
+from archscope.models.registry import CatalogueRow, default_input_shape, list_entries, load_catalogue, write_catalogue
 
 
 def _trace_row(name: str) -> CatalogueRow:

@@ -12,8 +12,8 @@ from torch import nn
 from archscope.analysis.memory import MemoryPrediction
 from archscope.cli.app import main
 from archscope.core.schemas import load_schema
-from archscope.inspection.memory.ledger import ModuleStack, StorageLedger
-from archscope.inspection.memory.predict import predict_memory
+from archscope.memory.ledger import ModuleStack, StorageLedger
+from archscope.memory.predict import predict_memory
 from archscope.models.registry import build_model, default_input_shape, list_entries
 
 NAMES = [entry.name for entry in list_entries()]

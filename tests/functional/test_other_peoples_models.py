@@ -11,7 +11,7 @@ import pytest
 import archscope
 from archscope.api import trace_target
 from archscope.core.errors import ArchscopeError
-from archscope.core.options import TraceOptions
+from archscope.core.words import TraceOptions
 from archscope.targets.resolve import resolve_target
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

@@ -16,7 +16,7 @@ from torch import nn
 
 import archscope
 from archscope.tracing.executors import MetaExecutor
-from archscope.tracing.observe import Subject, observe_forward
+from archscope.tracing.observe import TracedModule, observe_forward
 
 
 class Branches(nn.Module):
@@ -170,7 +170,7 @@ def _check_plain_form(model: nn.Module) -> None:
     inputs = (torch.empty(1, _channels(model), 40, 40, device="meta"),)
     results = []
     for plain in (False, True):
-        observation = observe_forward(Subject(twin, inputs), MetaExecutor(plain=plain))
+        observation = observe_forward(TracedModule(twin, inputs), MetaExecutor(plain=plain))
         trace = replace(observation.trace, failure=None)
         results.append((trace.ops, trace.edges, trace.layers, observation.error is None))
     assert results[0] == results[1]

@@ -1,17 +1,73 @@
-"""A Trace and the name of a layer go in; the arithmetic behind its numbers comes out, as a person would write it.
+"""The arithmetic behind the numbers of a layer, a block or a stack of layers, as a person would write it.
 
 Every line's expression evaluates to the line's value: whole numbers, + - * / ( ), floor and ceil.
 """
 
+from collections.abc import Mapping
+
+from archscope.analysis.explain.arithmetic import Explanation, Line
 from archscope.analysis.explain.blocks import BlockExplainer
 from archscope.analysis.explain.layers import LayerExplainer
-from archscope.analysis.explain.lines import Explanation, Line
-from archscope.analysis.explain.naming import find_layer
 from archscope.analysis.explain.stacks import StackExplainer
+from archscope.analysis.outline import outline_trace
 from archscope.analysis.receptive import measure_values
 from archscope.core.cost import CostReport
-from archscope.core.errors import DataError
+from archscope.core.errors import DataError, UnknownNameError
 from archscope.core.trace import LayerCall, Trace
+
+ROOT = "."
+"""Names the whole model."""
+REMEDY = "archscope trace TARGET lists the layers; name one by its path, features.24, by its call, relu#2, or as conv1"
+
+
+def find_layer(trace: Trace, word: str) -> LayerCall:
+    """The call named by its path (`layer1.0.conv2`), the second call of one (`relu#2`), a label (`conv1`), or `.`.
+
+    Labels are those of the lecture's table and belong to chains only: convolutions and fully connected layers share
+    the count, pools and norms have their own. Raises UnknownNameError with the nearest names.
+    """
+    name = word.strip()
+    if name in (ROOT, ""):
+        return trace.root
+    path, sign, number = name.rpartition("#")
+    path, call = (path, int(number) - 1) if sign and number.isdigit() else (name, 0)
+    for fold in (str, str.casefold):
+        for layer in trace.layers:
+            if layer.path and fold(layer.path) == fold(path) and layer.call == call:
+                return layer
+    labels = label_layers(trace)
+    if name.casefold() in labels:
+        return trace.layers[labels[name.casefold()]]
+    known = [layer.path for layer in trace.layers if layer.path]
+    raise UnknownNameError("layer", word, dict.fromkeys([*known, *labels]), REMEDY)
+
+
+def label_layers(trace: Trace) -> Mapping[str, int]:
+    """`conv1`, `pool1`, `norm1`, `fc14`, ... and the ids of their calls; none where the dataflow branches."""
+    if not trace.ops or outline_trace(trace).branches:
+        return {}
+    labels: dict[str, int] = {}
+    counts = {"weights": 0, "pool": 0, "norm": 0}
+    for layer in trace.layers:
+        kind = _find_kind(layer)
+        if not layer.leaf or not kind:
+            continue
+        counter = "weights" if kind in ("conv", "fc") else kind
+        counts[counter] += 1
+        labels[f"{kind}{counts[counter]}"] = layer.id
+    return labels
+
+
+def _find_kind(layer: LayerCall) -> str:
+    settings = dict(layer.settings)
+    if "kernel_size" in settings:
+        return "conv" if "out_channels" in settings else "pool"
+    if "in_features" in settings and "out_features" in settings:
+        return "fc"
+    if {"size", "alpha", "beta", "k"} <= settings.keys() or ("eps" in settings and "momentum" in settings):
+        return "norm"
+    return ""
+
 
 __all__ = ["Explainer", "Explanation", "Line", "find_layer"]
 

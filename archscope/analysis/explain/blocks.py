@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from archscope.analysis.explain.layers import LayerExplainer
-from archscope.analysis.explain.lines import Explanation, Line, add_terms, add_up, join_shape
-from archscope.analysis.explain.reach import explain_field
-from archscope.analysis.explain.titles import title_layer
+from archscope.analysis.explain.arithmetic import Explanation, Line, add_terms, add_up, join_shape
+from archscope.analysis.explain.layers import LayerExplainer, title_layer
+from archscope.analysis.explain.receptive_arithmetic import explain_field
 from archscope.analysis.explain.weights import explain_memory, express_macs, express_parameters
-from archscope.analysis.folding import list_children, name_relative
+from archscope.analysis.outline import list_children, name_relative
 from archscope.core.trace import LayerCall, OpRecord
 
 MOST_LEAVES = 4

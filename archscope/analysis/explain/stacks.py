@@ -7,9 +7,17 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import prod
 
+from archscope.analysis.explain.arithmetic import (
+    Explanation,
+    Line,
+    add_terms,
+    add_up,
+    format_number,
+    join_shape,
+    multiply,
+)
 from archscope.analysis.explain.layers import LayerExplainer
-from archscope.analysis.explain.lines import Explanation, Line, add_terms, add_up, format_number, join_shape, multiply
-from archscope.analysis.explain.reach import UNKNOWN, WHOLE
+from archscope.analysis.explain.receptive_arithmetic import UNKNOWN, WHOLE
 from archscope.analysis.explain.weights import express_macs
 from archscope.analysis.explain.windows import Window, is_convolution, is_pool, is_transposed, read_windows
 from archscope.analysis.receptive import Reach, State, measure_values

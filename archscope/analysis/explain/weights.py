@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import prod
 
-from archscope.analysis.explain.lines import Line, join_shape, multiply
+from archscope.analysis.explain.arithmetic import Line, join_shape, multiply
 from archscope.analysis.explain.windows import is_convolution, is_transposed
 from archscope.core.tensors import DTYPE_BYTES
 from archscope.core.trace import LayerCall, OpRecord, StateTensor, Trace, ValueRef

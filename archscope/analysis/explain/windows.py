@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from archscope.analysis.explain.lines import Line
+from archscope.analysis.explain.arithmetic import Line
 from archscope.core.trace import LayerCall, OpRecord, Setting
 
 NAMES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}

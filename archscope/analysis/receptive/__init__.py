@@ -1,14 +1,18 @@
-"""A Trace goes in; how far every layer's outputs reach into the image comes out, through branches the farthest path."""
+"""How far every layer's outputs reach into the image, through branches the farthest path.
+
+Convention: the padding counts as if the image went on, so a field may be larger than the image; the statistics of
+normalisation layers are not followed (in eval, BatchNorm has none; GroupNorm's reach over the whole map).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
 
 from archscope.analysis.receptive.extent import Extent
-from archscope.analysis.receptive.fields import (
-    DimensionField,
-    ReceptiveField,
-    describe_reach,
-    measure_fields,
-    measure_values,
-)
-from archscope.analysis.receptive.state import Reach, State
+from archscope.analysis.receptive.rules import follow_op
+from archscope.analysis.receptive.state import Kind, Reach, State, begin_state
+from archscope.core.errors import DataError
+from archscope.core.trace import OpRecord, Trace, ValueRef
 
 __all__ = [
     "DimensionField",
@@ -20,3 +24,67 @@ __all__ = [
     "measure_fields",
     "measure_values",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class DimensionField:
+    """One spatial dimension of a receptive field."""
+
+    kind: Kind
+    """`whole`: all of the input; `unknown`: an operation on the way whose reading is not known."""
+    size: int | None
+    """Input positions that one output depends on; None unless `kind` is `extent`."""
+    jump: Fraction | None
+    """Input positions from one output to the next."""
+    start: int | None
+    """First input position behind output 0; negative in the padding."""
+    centre: Fraction | None
+    """Middle of the positions behind output 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceptiveField:
+    """The receptive field of one layer's first output."""
+
+    dimensions: tuple[DimensionField, ...]
+    """Of an image height and width; empty where the layer depends on no image."""
+
+
+def measure_fields(trace: Trace) -> tuple[ReceptiveField, ...]:
+    """By layer id. Raises DataError where the trace was saved without its operations."""
+    if not trace.ops and len(trace.layers) > 1 and trace.failure is None:
+        raise DataError(
+            f"the trace of {trace.target!r} was saved without its operations",
+            "save it with them: archscope trace TARGET --ops -o trace.json",
+        )
+    values = measure_values(trace)
+    return tuple(
+        ReceptiveField(_describe(values.get(layer.outputs[0].value, ())) if layer.outputs and trace.ops else ())
+        for layer in trace.layers
+    )
+
+
+def measure_values(
+    trace: Trace, starts: Iterable[ValueRef] | None = None, ops: Iterable[OpRecord] | None = None
+) -> dict[int, State]:
+    """The state of every value by its number, counted from the model's inputs, or from `starts` through `ops`."""
+    begun = trace.inputs if starts is None else starts
+    states: dict[int, State] = {ref.value: begin_state(len(ref.shape)) for ref in begun}
+    for op in trace.ops if ops is None else ops:
+        if not any(states.get(ref.value) for ref in op.inputs):
+            continue
+        outputs = follow_op(op, states)
+        states |= {ref.value: state for ref, state in zip(op.outputs, outputs, strict=False)}
+    return states
+
+
+def _describe(state: State) -> tuple[DimensionField, ...]:
+    return tuple(describe_reach(reach) for reach in state)
+
+
+def describe_reach(reach: Reach) -> DimensionField:
+    """What a reach says about the image."""
+    if reach.kind != "extent":
+        return DimensionField(reach.kind, None, None, None, None)
+    extent = reach.extent
+    return DimensionField("extent", extent.size, extent.jump, extent.start, extent.centre)

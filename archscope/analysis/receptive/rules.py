@@ -18,7 +18,7 @@ from archscope.analysis.receptive.extent import (
     read_transposed,
     read_window,
 )
-from archscope.analysis.receptive.movement import MOVEMENTS
+from archscope.analysis.receptive.layout_ops import MOVEMENTS
 from archscope.analysis.receptive.state import (
     UNKNOWN,
     WHOLE,

@@ -4,15 +4,15 @@ import torch
 
 from archscope.core.finding import Finding
 from archscope.training.checks.comparison import differs, find_first_difference
-from archscope.training.checks.subject import Subject, recalibrate
+from archscope.training.checks.subject import Candidate, recalibrate
+from archscope.training.classifier import run_model
 from archscope.training.randomness import seed_generators
 from archscope.training.scores import read_scores
-from archscope.training.trainee import run_model
 
 TOLERANCE = 1e-4
 
 
-def check_batch_leak(subject: Subject) -> list[Finding]:
+def check_batch_leak(subject: Candidate) -> list[Finding]:
     """Change all images but the first, and compare the first one's scores; BatchNorm is recalibrated before."""
     if len(subject.images) < 2:
         return []
@@ -47,7 +47,7 @@ def check_batch_leak(subject: Subject) -> list[Finding]:
     ]
 
 
-def _advise(subject: Subject, place: str) -> str:
+def _advise(subject: Candidate, place: str) -> str:
     part = subject.module.get_submodule(place) if place else subject.module
     if "BatchNorm" in type(part).__name__:
         return "it normalises by the batch in eval mode: let it track running statistics"

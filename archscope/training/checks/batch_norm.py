@@ -7,7 +7,7 @@ import torch
 from archscope.core.finding import Finding
 from archscope.training.checks.comparison import find_first_difference
 from archscope.training.checks.start import Start
-from archscope.training.checks.subject import Subject, keep_dropout_off, list_batch_norms, recalibrate
+from archscope.training.checks.subject import Candidate, keep_dropout_off, list_batch_norms, recalibrate
 
 LARGEST_RISE = 0.5
 """Of the loss from training to eval mode, as a share of ln(classes)."""
@@ -32,7 +32,7 @@ def check_running_statistics(start: Start) -> list[Finding]:
     ]
 
 
-def check_batch_norm(subject: Subject) -> list[Finding]:
+def check_batch_norm(subject: Candidate) -> list[Finding]:
     """Compare the batch's loss in both modes, dropout off, after recalibration."""
     if not list_batch_norms(subject.module):
         return []

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from archscope.core.finding import Finding
-from archscope.training.checks.steps import ParameterFate, Steps
+from archscope.training.checks.steps import ParameterStatus, Steps
 
 
 def check_gradients(steps: Steps) -> list[Finding]:
@@ -25,7 +25,7 @@ def check_gradients(steps: Steps) -> list[Finding]:
     return [*_tell_unused(unused, steps), *_tell_cut(cut, steps), *_tell_frozen(steps)]
 
 
-def _tell_unused(unused: Sequence[ParameterFate], steps: Steps) -> list[Finding]:
+def _tell_unused(unused: Sequence[ParameterStatus], steps: Steps) -> list[Finding]:
     if not unused:
         return []
     return [
@@ -41,7 +41,7 @@ def _tell_unused(unused: Sequence[ParameterFate], steps: Steps) -> list[Finding]
     ]
 
 
-def _tell_cut(cut: Sequence[ParameterFate], steps: Steps) -> list[Finding]:
+def _tell_cut(cut: Sequence[ParameterStatus], steps: Steps) -> list[Finding]:
     if not cut:
         return []
     ordered = sort_by_call(cut, steps.order)
@@ -67,13 +67,13 @@ def _tell_cut(cut: Sequence[ParameterFate], steps: Steps) -> list[Finding]:
     ]
 
 
-def _find_border(ordered: Sequence[ParameterFate], steps: Steps) -> ParameterFate:
+def _find_border(ordered: Sequence[ParameterStatus], steps: Steps) -> ParameterStatus:
     """The last whose owner no gradient reaches at all: a bias behind what is dead still gets one."""
     reached = {fate.owner for fate in steps.fates if fate.largest_gradient > 0}
     return next((fate for fate in reversed(ordered) if fate.owner not in reached), ordered[-1])
 
 
-def _find_after(last: ParameterFate, steps: Steps) -> str:
+def _find_after(last: ParameterStatus, steps: Steps) -> str:
     """The first layer called after `last` that a gradient did reach."""
     reached = {fate.owner for fate in steps.fates if fate.largest_gradient > 0}
     later = steps.order[steps.order.index(last.owner) + 1 :] if last.owner in steps.order else ()
@@ -95,13 +95,13 @@ def _tell_frozen(steps: Steps) -> list[Finding]:
     ]
 
 
-def sort_by_call(fates: Sequence[ParameterFate], order: Sequence[str]) -> list[ParameterFate]:
+def sort_by_call(fates: Sequence[ParameterStatus], order: Sequence[str]) -> list[ParameterStatus]:
     """In the order in which their owners were called; those of no called layer first."""
     places = {path: place for place, path in enumerate(order)}
     return sorted(fates, key=lambda fate: places.get(fate.owner, -1))
 
 
-def describe_owners(fates: Sequence[ParameterFate]) -> str:
+def describe_owners(fates: Sequence[ParameterStatus]) -> str:
     """`conv1`, or `features.0 to features.7 (12 parameter tensors)`."""
     owners = list(dict.fromkeys(fate.owner or fate.name for fate in fates))
     if len(owners) == 1:

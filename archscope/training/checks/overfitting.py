@@ -8,7 +8,7 @@ from torch import Tensor
 
 from archscope.core.finding import Finding
 from archscope.training.checks.layers import WEIGHTED
-from archscope.training.checks.subject import Subject, keep_dropout_off
+from archscope.training.checks.subject import Candidate, keep_dropout_off
 from archscope.training.checks.trial import make_trial_optimizer
 
 GOAL = 0.1
@@ -19,7 +19,7 @@ ENOUGH_STEPS = 60
 """What is needed to say that the loss has stopped falling."""
 
 
-def check_overfitting(subject: Subject) -> tuple[list[Finding], bool]:
+def check_overfitting(subject: Candidate) -> tuple[list[Finding], bool]:
     """Train on the batch until its loss is below 0.1, 150 steps at most; second, whether that was reached.
 
     The subject keeps what it learned. A loss that still falls at the end is slow, not wrong.
@@ -35,7 +35,7 @@ def check_overfitting(subject: Subject) -> tuple[list[Finding], bool]:
     return [_judge(subject, losses, before)], False
 
 
-def _train(subject: Subject, slowed: float) -> list[float]:
+def _train(subject: Candidate, slowed: float) -> list[float]:
     """The loss before each step, and at the end."""
     optimizer = make_trial_optimizer(subject, slowed)
     losses: list[float] = []
@@ -54,7 +54,7 @@ def _train(subject: Subject, slowed: float) -> list[float]:
             optimizer.step()
 
 
-def _judge(subject: Subject, losses: Sequence[float], before: dict[str, Tensor]) -> Finding:
+def _judge(subject: Candidate, losses: Sequence[float], before: dict[str, Tensor]) -> Finding:
     steps = max(len(losses) - 1, 0)
     count = len(subject.images)
     measured = f"{losses[-1]:.3f} after {steps} steps, from {losses[0]:.3f}" if losses else "nothing to train"
@@ -88,7 +88,7 @@ def _still_falls(losses: Sequence[float]) -> bool:
     return min(losses[border:]) < FALLING * min(losses[:border])
 
 
-def _find_stillest(subject: Subject, before: dict[str, Tensor]) -> str:
+def _find_stillest(subject: Candidate, before: dict[str, Tensor]) -> str:
     """The convolution or linear layer whose weights changed least, for their size."""
     least, place = math.inf, ""
     for path, part in subject.module.named_modules():

@@ -3,11 +3,11 @@
 import torch
 
 from archscope.core.finding import Finding
-from archscope.training.checks.subject import Subject
+from archscope.training.checks.subject import Candidate
 from archscope.training.randomness import seed_generators
 
 
-def check_repeatability(subject: Subject) -> list[Finding]:
+def check_repeatability(subject: Candidate) -> list[Finding]:
     """Two passes in training mode under one seed; buffers are put back, random states are not."""
     buffers = {name: buffer.clone() for name, buffer in subject.module.named_buffers()}
     losses = []
@@ -35,7 +35,7 @@ def check_repeatability(subject: Subject) -> list[Finding]:
     ]
 
 
-def _find_drawing_layer(subject: Subject) -> str:
+def _find_drawing_layer(subject: Candidate) -> str:
     """The first layer whose output differs between two passes under one seed."""
     from archscope.training.checks.comparison import find_first_difference
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from archscope.training.checks.layers import Observations, observe_scales
-from archscope.training.checks.subject import Subject, keep_dropout_off, list_batch_norms
+from archscope.training.checks.subject import Candidate, keep_dropout_off, list_batch_norms
 from archscope.training.scores import read_scores
 
 
@@ -37,7 +37,7 @@ class Start:
         return bool(torch.isfinite(torch.tensor(self.loss)))
 
 
-def observe_start(subject: Subject) -> Start:
+def observe_start(subject: Candidate) -> Start:
     """Run the batch once; BatchNorm's running statistics move. Raises ModelError where forward raises."""
     norms = list_batch_norms(subject.module)
     with keep_dropout_off(subject.module):

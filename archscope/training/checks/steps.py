@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from archscope.training.checks.start import Start
-from archscope.training.checks.subject import Subject, keep_dropout_off
+from archscope.training.checks.subject import Candidate, keep_dropout_off
 from archscope.training.checks.trial import make_trial_optimizer
 
 STEPS = 3
@@ -14,7 +14,7 @@ NEGLIGIBLE = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
-class ParameterFate:
+class ParameterStatus:
     """One parameter after three steps."""
 
     name: str
@@ -35,14 +35,14 @@ class ParameterFate:
 class Steps:
     """What three steps did."""
 
-    fates: tuple[ParameterFate, ...]
+    fates: tuple[ParameterStatus, ...]
     order: tuple[str, ...]
     """Paths of the layers without children, in the order of their first calls."""
     differentiable: bool
     """Whether the loss depends on any parameter as autograd sees it."""
 
 
-def take_steps(subject: Subject, start: Start) -> Steps:
+def take_steps(subject: Candidate, start: Start) -> Steps:
     """Train on the batch three times, dropout off; the subject keeps what it learned. Raises ModelError."""
     parameters = dict(subject.module.named_parameters())
     before = {name: parameter.detach().clone() for name, parameter in parameters.items()}
@@ -67,7 +67,7 @@ def take_steps(subject: Subject, start: Start) -> Steps:
     subject.module.zero_grad(set_to_none=True)
     held = subject.list_trained()
     fates = tuple(
-        ParameterFate(
+        ParameterStatus(
             name=name,
             owner=name.rpartition(".")[0],
             trainable=parameter.requires_grad,

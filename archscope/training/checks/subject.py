@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
+from archscope.training.classifier import run_model
 from archscope.training.scores import Scores, read_scores
-from archscope.training.trainee import run_model
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class Candidate:
     """A model under check; the module is ours to change, and every check changes it."""
 
     module: nn.Module
@@ -73,7 +73,7 @@ def list_batch_norms(module: nn.Module) -> dict[str, _BatchNorm]:
     }
 
 
-def recalibrate(subject: Subject) -> None:
+def recalibrate(subject: Candidate) -> None:
     """Make the running statistics of every BatchNorm those of the batch."""
     norms = list_batch_norms(subject.module).values()
     if not norms:

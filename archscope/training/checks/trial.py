@@ -7,14 +7,14 @@ batch is learned in about fifteen steps by a VGG-19 without BatchNorm and by a R
 import torch
 from torch import nn
 
-from archscope.training.checks.subject import Subject
+from archscope.training.checks.subject import Candidate
 
 SHARE = 0.2
 VECTOR_RATE = 5e-3
 """For biases and normalisation scales."""
 
 
-def make_trial_optimizer(subject: Subject, slowed: float = 1.0) -> torch.optim.Optimizer | None:
+def make_trial_optimizer(subject: Candidate, slowed: float = 1.0) -> torch.optim.Optimizer | None:
     """Over the parameters that the subject's optimizer holds; None where it holds none."""
     groups = [
         {"params": [parameter], "lr": _find_rate(parameter) * slowed} for parameter in subject.list_trained().values()

@@ -11,12 +11,11 @@ import torch
 from torch import nn
 
 import archscope
-from archscope.analysis.explain import Explainer, Explanation, Line, find_layer
-from archscope.analysis.explain.lines import add_terms, add_up, format_number
-from archscope.analysis.explain.naming import label_layers
+from archscope.analysis.explain import Explainer, Explanation, Line, find_layer, label_layers
+from archscope.analysis.explain.arithmetic import add_terms, add_up, format_number
 from archscope.api import Summary, trace_target
 from archscope.core.errors import DataError, UnknownNameError, UsageError
-from archscope.core.options import TraceOptions
+from archscope.core.words import TraceOptions
 from archscope.rendering import render
 from archscope.tables.explanation import build_explanation_table, explain_to_document
 

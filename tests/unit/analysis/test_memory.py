@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from archscope.analysis.memory import MOST_BATCH, find_largest_batch, find_optimizer, find_trace_peak
 from archscope.core.errors import UnknownNameError, UsageError
-from archscope.core.memory import format_memory, parse_memory
+from archscope.core.words import format_memory, parse_memory
 
 
 class TestSearch:

@@ -12,9 +12,8 @@ import pytest
 
 from archscope.api import Summary, trace_target
 from archscope.cli.app import main
-from archscope.core.inputs import parse_input
-from archscope.core.options import TraceOptions
 from archscope.core.table import Table
+from archscope.core.words import TraceOptions, parse_input
 from archscope.rendering import render
 from archscope.tables.layers import LayerTableOptions, build_layer_table
 from archscope.tables.model import build_model_table

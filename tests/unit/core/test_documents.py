@@ -10,7 +10,7 @@ import pytest
 from archscope.core.cost import CostReport
 from archscope.core.document import costs_from_document, has_ops, trace_from_document, trace_to_document
 from archscope.core.errors import DataError, UnknownNameError
-from archscope.core.jsontext import format_json
+from archscope.core.files import format_json
 from archscope.core.schemas import list_schemas, load_schema
 from archscope.core.trace import Trace
 

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archscope.core.arguments import parse_arguments
 from archscope.core.errors import InputSpecError, UsageError
-from archscope.core.inputs import InputSpec, parse_input
+from archscope.core.words import InputSpec, parse_arguments, parse_input
 
 
 class TestArguments:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from archscope.models.alexnet import BIASED_LAYERS
-from archscope.models.initialisation import initialise_gaussian, initialise_he, zero_scale
+from archscope.models.layers import initialise_gaussian, initialise_he, zero_scale
 from archscope.models.registry import build_model
 
 

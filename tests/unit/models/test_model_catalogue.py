@@ -3,7 +3,7 @@
 import pytest
 
 from archscope.core.errors import DataError
-from archscope.models import catalogue
+from archscope.models import registry as catalogue
 from archscope.models.registry import list_entries
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from archscope.models.residual import BasicBlock, BlockSpec, Bottleneck, PlainBlock, ZeroPadShortcut, make_shortcut
-from archscope.models.resnet_cifar import build_resnet_cifar
+from archscope.models.resnet import build_resnet_cifar
 
 
 def test_option_a_takes_every_second_pixel_and_appends_zero_channels():

@@ -9,8 +9,8 @@ from archscope.core.cost import CostReport
 from archscope.core.errors import UnknownNameError
 from archscope.core.table import Table, get_value, place_cells
 from archscope.core.trace import Trace
+from archscope.tables.layer_filter import LayerFilter
 from archscope.tables.layers import LayerTableOptions, build_layer_table
-from archscope.tables.selection import Selection
 
 
 def read(table: Table) -> list[dict[str, Any]]:
@@ -180,7 +180,7 @@ class TestExceptions:
 
 class TestSelection:
     def choose(self, pair: Any, **selection: Any) -> tuple[list[str], str]:
-        table = tabulate(pair, selection=Selection(**selection))
+        table = tabulate(pair, selection=LayerFilter(**selection))
         assert all(row.depth is None for row in table.rows)
         return [row["layer"] for row in read(table)], table.notes[1]
 
@@ -215,7 +215,7 @@ class TestSelection:
         x = net.connect("fc", 0, 4)
         x = net.run("aten.mm", [x, weight], (1, 4), 16)
         net.leave(x)
-        table = tabulate(net.build(x), selection=Selection(top=5))
+        table = tabulate(net.build(x), selection=LayerFilter(top=5))
         rows = read(table)
         assert [(row["layer"], row["params"], row["macs"]) for row in rows] == [("net (own)", 16, 16), ("fc", 20, 16)]
 

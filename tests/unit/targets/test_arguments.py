@@ -3,10 +3,9 @@
 import torch
 from torch import nn
 
-from archscope.core.inputs import parse_input
-from archscope.targets.arguments import build_arguments, freeze_arguments
+from archscope.core.words import parse_input
 from archscope.targets.inputs import choose_inputs
-from archscope.targets.target import InputTensor, Target
+from archscope.targets.target import InputTensor, Target, build_arguments, freeze_arguments
 
 
 def make(item: InputTensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from archscope.core.errors import MissingPackageError, TargetError, UnknownNameError
-from archscope.targets.extras import import_extra
+from archscope.targets.imports import import_extra
 from archscope.targets.resolve import resolve_target
 
 

@@ -8,8 +8,7 @@ from torch import nn
 
 from archscope.api import trace_target
 from archscope.core.errors import ArchscopeError, UnknownNameError
-from archscope.core.inputs import parse_input
-from archscope.core.options import TraceOptions
+from archscope.core.words import TraceOptions, parse_input
 from archscope.targets.resolve import resolve_target
 
 SOURCE = """

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from archscope.core.errors import UsageError
-from archscope.core.inputs import parse_input
+from archscope.core.words import parse_input
 from archscope.targets.inputs import choose_inputs, find_dtype
 from archscope.targets.target import InputTensor, Target
 

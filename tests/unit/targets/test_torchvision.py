@@ -7,9 +7,8 @@ import torch
 from torch import nn
 
 from archscope.core.errors import TargetError, UnknownNameError, UsageError
-from archscope.targets.arguments import build_arguments
 from archscope.targets.resolve import resolve_target
-from archscope.targets.target import InputTensor, Target
+from archscope.targets.target import InputTensor, Target, build_arguments
 
 torchvision = pytest.importorskip("torchvision", reason="needs the extra models")
 

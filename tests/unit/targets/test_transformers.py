@@ -9,9 +9,8 @@ import torch
 from torch import nn
 
 from archscope.core.errors import ArchscopeError, TargetError, UnknownNameError
-from archscope.targets.arguments import build_arguments
 from archscope.targets.resolve import resolve_target
-from archscope.targets.target import InputTensor, Target
+from archscope.targets.target import InputTensor, Target, build_arguments
 
 pytest.importorskip("transformers", reason="needs the extra hf")
 

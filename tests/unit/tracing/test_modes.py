@@ -9,7 +9,7 @@ from torch import nn
 
 import archscope
 from archscope.core.errors import UsageError
-from archscope.inspection.observation import observe_module
+from archscope.observation import observe_module
 
 TOKENS, STEPS = torch.ones(2, 10, 64), torch.ones(7, 3, 16)
 PROJECTION, SCORES = 20 * 64 * 64, 2 * (2 * 10 * 10 * 64)

@@ -12,8 +12,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 import archscope
-from archscope.core.inputs import parse_input
-from archscope.core.options import TraceOptions
+from archscope.core.words import TraceOptions, parse_input
 
 
 def lstm_macs(steps: int, width: int, hidden: int, *, gates: int = 4, project: int = 0) -> int:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import archscope
-from archscope.inspection.observation import observe_module
+from archscope.observation import observe_module
 from archscope.tracing.calls import current_observer
 
 

@@ -12,19 +12,19 @@ import torch
 from torch import Tensor, nn
 
 from archscope.core.errors import DataError, ModelError, OutputError, TargetError
-from archscope.training import stopwatch, trainee
+from archscope.training import classifier, stopwatch
 from archscope.training.checkpoint import read_checkpoint
 from archscope.training.checks.comparison import differs, find_first_difference
 from archscope.training.checks.layers import observe_scales
 from archscope.training.checks.overfitting import check_overfitting
-from archscope.training.checks.subject import Subject
+from archscope.training.checks.subject import Candidate
 from archscope.training.checks.trial import make_trial_optimizer
+from archscope.training.classifier import run_model
 from archscope.training.machine import choose_device
 from archscope.training.processes import Processes
 from archscope.training.randomness import seed_generators
 from archscope.training.run_folder import RunFolder
 from archscope.training.stopwatch import Stopwatch
-from archscope.training.trainee import run_model
 from archscope.training.writing import make_folder
 
 Batch = tuple[Tensor, Tensor]
@@ -38,17 +38,17 @@ class TestOverfitting:
 
         real, slowed = make_trial_optimizer, []
 
-        def make(subject: Subject, factor: float) -> Any:
+        def make(subject: Candidate, factor: float) -> Any:
             slowed.append(factor)
             return real(subject, 1e30 if factor == 1.0 else factor * 10)
 
         monkeypatch.setattr(overfitting, "make_trial_optimizer", make)
         torch.manual_seed(0)
-        assert check_overfitting(Subject(make_net(norm=False), *batch)) == ([], True)
+        assert check_overfitting(Candidate(make_net(norm=False), *batch)) == ([], True)
         assert slowed == [1.0, 0.1]
 
     def test_nothing_that_the_optimizer_holds(self, make_net: Callable[..., nn.Sequential], batch: Batch) -> None:
-        (finding,), reached = check_overfitting(Subject(make_net(), *batch, optimised=frozenset()))
+        (finding,), reached = check_overfitting(Candidate(make_net(), *batch, optimised=frozenset()))
         assert not reached
         assert finding.message == "no parameter can be trained"
 
@@ -107,21 +107,21 @@ class TestModelErrors:
         path = tmp_path / "strict.py"
         path.write_text("def net(num_classes):\n    raise ValueError('num_classes must be odd')\n")
         with pytest.raises(TargetError):
-            trainee.build_trainee(f"{path}:net", {}, trainee.Wanted(10, (3, 8, 8)), seed=0)
+            classifier.build_classifier(f"{path}:net", {}, classifier.Wanted(10, (3, 8, 8)), seed=0)
 
     def test_a_constructor_that_fails(self, tmp_path: Path) -> None:
         path = tmp_path / "fails.py"
         path.write_text("def net(num_classes=10):\n    raise ValueError('no')\n")
         with pytest.raises(TargetError, match="ValueError: no"):
-            trainee.build_trainee(f"{path}:net", {}, trainee.Wanted(10, (3, 8, 8)), seed=0)
+            classifier.build_classifier(f"{path}:net", {}, classifier.Wanted(10, (3, 8, 8)), seed=0)
 
     def test_an_advice_that_cannot_be_found(self, net_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(*words: Any) -> None:
             raise DataError("no")
 
-        monkeypatch.setattr(trainee, "observe_target", refuse)
+        monkeypatch.setattr(classifier, "observe_target", refuse)
         with pytest.raises(ModelError) as caught:
-            trainee.build_trainee(f"{net_file}:Large", {}, trainee.Wanted(3, (3, 8, 8)), seed=0)
+            classifier.build_classifier(f"{net_file}:Large", {}, classifier.Wanted(3, (3, 8, 8)), seed=0)
         assert caught.value.remedy == "--input N resizes the images to NxN"
 
 

@@ -17,7 +17,7 @@ from archscope.core.finding import Finding
 from archscope.training.images import Data, ImageSet
 from archscope.training.options import MachineOptions, RunOptions, TrainOptions
 from archscope.training.reporter import EpochMetrics, EpochTimes, SilentReporter, StepReport
-from archscope.training.selection import Selection
+from archscope.training.selection import DataSubset
 from archscope.training.session import TrainResult, train_target
 
 
@@ -229,7 +229,7 @@ class TestResume:
             ({"batch_size": 16}, "--batch-size was 8, now 16"),
             ({"epochs": 1}, "--epochs was 2, now 1"),
             ({"arguments": {"width": 16}}, r"--arg was \{\}"),
-            ({"selection": Selection(subset=30)}, "--classes, --subset and --shuffle-labels was"),
+            ({"selection": DataSubset(subset=30)}, "--classes, --subset and --shuffle-labels was"),
             ({"machine": MachineOptions(threads=2)}, "--threads was 1, now 2"),
         ],
     )
@@ -433,7 +433,7 @@ class TestChecks:
         many = Data(make_images(150), make_images(150, seed=5), ("red", "green", "blue"), "stripes")
         monkeypatch.setattr("archscope.training.session.load_data", lambda where, reporter: many)
         listener = Listener()
-        result = train(reporter=listener, recipe="lecture-vgg", epochs=30, selection=Selection(shuffle_labels=True))
+        result = train(reporter=listener, recipe="lecture-vgg", epochs=30, selection=DataSubset(shuffle_labels=True))
         (finding,) = result.findings
         assert finding.code == "labels-shuffled"
         assert listener.findings == [finding]

@@ -9,13 +9,13 @@ from torch import nn
 
 from archscope.core.errors import CheckError, TargetError, UnknownNameError, UsageError
 from archscope.training.checking import check_training, pick_check_indices
+from archscope.training.classifier import Wanted, build_classifier, copy_module, find_family
 from archscope.training.images import ImageSet
 from archscope.training.machine import choose_machine
 from archscope.training.options import MachineOptions
 from archscope.training.processes import Processes, join_processes, read_processes
 from archscope.training.recipes import find_recipe
 from archscope.training.scores import read_scores
-from archscope.training.trainee import Wanted, build_trainee, copy_module, find_family
 from archscope.training.trainer import make_optimizer
 
 CPU = torch.device("cpu")
@@ -23,7 +23,7 @@ CIFAR = Wanted(10, (3, 32, 32))
 
 
 def test_a_cifar_model() -> None:
-    trainee = build_trainee("resnet20", {}, Wanted(2, (3, 32, 32)), seed=0)
+    trainee = build_classifier("resnet20", {}, Wanted(2, (3, 32, 32)), seed=0)
     assert trainee.module.fc.out_features == 2
     assert trainee.size == (32, 32)
     assert trainee.normalised
@@ -32,22 +32,22 @@ def test_a_cifar_model() -> None:
 
 
 def test_the_seed_decides_the_weights() -> None:
-    first, again, other = (build_trainee("plain20", {}, CIFAR, seed).module.conv1.weight for seed in (1, 1, 2))
+    first, again, other = (build_classifier("plain20", {}, CIFAR, seed).module.conv1.weight for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
 
 def test_images_are_resized_for_a_larger_input() -> None:
-    trainee = build_trainee("resnet18", {}, CIFAR, seed=0)
+    trainee = build_classifier("resnet18", {}, CIFAR, seed=0)
     assert trainee.size == (224, 224)
     assert trainee.module.fc.out_features == 10
     assert trainee.notes == ("images are resized from 32x32 to 224x224 on the device",)
-    assert build_trainee("resnet18", {}, Wanted(10, (3, 32, 32), side=64), seed=0).size == (64, 64)
-    assert build_trainee("resnet18", {"stem": "cifar"}, CIFAR, seed=0).size == (32, 32)
+    assert build_classifier("resnet18", {}, Wanted(10, (3, 32, 32), side=64), seed=0).size == (64, 64)
+    assert build_classifier("resnet18", {"stem": "cifar"}, CIFAR, seed=0).size == (32, 32)
 
 
 def test_heads_are_trained() -> None:
-    trainee = build_trainee("googlenet", {"aux": True}, CIFAR, seed=0)
+    trainee = build_classifier("googlenet", {"aux": True}, CIFAR, seed=0)
     scores = read_scores(trainee.module.train()(torch.zeros(2, 3, 224, 224)), 2)
     assert len(scores.heads) == 2
     assert not trainee.normalised
@@ -55,7 +55,7 @@ def test_heads_are_trained() -> None:
 
 def test_unknown_names_pass_through() -> None:
     with pytest.raises(UnknownNameError, match="unknown model 'resnet21'"):
-        build_trainee("resnet21", {}, CIFAR, seed=0)
+        build_classifier("resnet21", {}, CIFAR, seed=0)
     assert (find_family("resnet21"), find_family("ResNet-20")) == ("", "resnet-cifar")
 
 

@@ -1,0 +1,142 @@
+"""Comparisons with other counters go in; a table for people and a document for programs come out."""
+
+from collections.abc import Iterator, Sequence
+
+from archscope.core.table import Cell, Column, Row, Table
+from archscope.core.units import format_exact
+from archscope.counters.tool_count import Comparison, Difference, ToolCount
+
+SCHEMA = "archscope.counters/1"
+
+COLUMNS = (
+    Column("target", "model"),
+    Column("tool", "counter"),
+    Column("params", "parameters", align="right", kind="number"),
+    Column("params_difference", "difference", align="right", kind="number", optional=True),
+    Column("macs", "MACs", align="right", kind="number"),
+    Column("macs_difference", "difference", align="right", kind="number"),
+    Column("place", "ran on", optional=True),
+    Column("why", "why", flexible=True),
+)
+
+CONVENTIONS = (
+    "1 MAC is 1 multiply-add of a convolution, matrix product or attention; torchinfo prints mult-adds, fvcore calls "
+    "one multiply-add one flop, FlopCounterMode two FLOPs (halved here)"
+)
+
+
+def build_table(comparisons: Sequence[Comparison]) -> Table:
+    """Ours, then each tool, for every model; each difference stands in a row of its own under its tool."""
+    rows: list[Row] = []
+    for comparison in comparisons:
+        rows.append(_build_own(comparison))
+        for tally in comparison.tallies:
+            rows += _build_rows(comparison, tally)
+    shapes = dict.fromkeys(comparison.shape for comparison in comparisons)
+    return Table(
+        title="archscope beside other counters",
+        subtitle=" · ".join(shapes) if len(shapes) <= 2 else "each at its own input",
+        columns=COLUMNS,
+        rows=tuple(rows),
+        notes=(CONVENTIONS, *_list_printed(comparisons)),
+    )
+
+
+def _build_own(comparison: Comparison) -> Row:
+    why = "" if comparison.macs is not None else "some operations have no formula: archscope trace lists them"
+    cells = (
+        Cell(comparison.target),
+        Cell("archscope"),
+        _number(comparison.params),
+        Cell(""),
+        _number(comparison.macs),
+        Cell(""),
+        Cell("meta"),
+        Cell(why),
+    )
+    return Row(cells, kind="section")
+
+
+def _build_rows(comparison: Comparison, tally: ToolCount) -> Iterator[Row]:
+    name = Cell("", comparison.target)
+    tool = Cell(f"{tally.tool} {tally.version}".strip())
+    if tally.error:
+        yield Row((name, tool, *(Cell("-") for _ in range(4)), Cell(tally.place), Cell(tally.error, mark="failed")))
+        return
+    yield Row(
+        (
+            name,
+            tool,
+            _number(tally.params),
+            _gap(tally.params, comparison.params),
+            _number(tally.macs),
+            _gap(tally.macs, comparison.macs),
+            Cell(tally.place),
+            Cell("" if tally.differences or tally.params_differences else "the same"),
+        )
+    )
+    for item in tally.params_differences:
+        yield _build_difference(name, item, params=True)
+    for item in tally.differences:
+        yield _build_difference(name, item, params=False)
+
+
+def _build_difference(name: Cell, item: Difference, *, params: bool) -> Row:
+    number = Cell(f"{item.macs:+,}", item.macs)
+    blank = Cell("")
+    cells = (blank, number, blank, blank) if params else (blank, blank, blank, number)
+    return Row((name, Cell(""), *cells, Cell(""), Cell(item.cause, mark="" if item.explained else "differs")))
+
+
+def _number(value: int | None) -> Cell:
+    return Cell("-") if value is None else Cell(format_exact(value), value)
+
+
+def _gap(theirs: int | None, ours: int | None) -> Cell:
+    return (
+        Cell("-")
+        if theirs is None or ours is None
+        else Cell(f"{theirs - ours:+,}" if theirs != ours else "0", theirs - ours)
+    )
+
+
+def _list_printed(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    for comparison in comparisons:
+        told = [f"{tally.tool} {tally.printed}" for tally in comparison.tallies if tally.printed]
+        if told:
+            yield f"as printed, {comparison.target}: {' · '.join(told)}"
+
+
+def describe_comparisons(comparisons: Sequence[Comparison]) -> dict[str, object]:
+    """The document of schema `archscope.counters/1`."""
+    return {"schema": SCHEMA, "models": [_describe(comparison) for comparison in comparisons]}
+
+
+def _describe(comparison: Comparison) -> dict[str, object]:
+    return {
+        "target": comparison.target,
+        "title": comparison.title,
+        "input": comparison.shape,
+        "params": comparison.params,
+        "macs": comparison.macs,
+        "counters": [_describe_tally(tally) for tally in comparison.tallies],
+    }
+
+
+def _describe_tally(tally: ToolCount) -> dict[str, object]:
+    return {
+        "tool": tally.tool,
+        "version": tally.version or None,
+        "ran_on": tally.place or None,
+        "params": tally.params,
+        "macs": tally.macs,
+        "printed": tally.printed,
+        "explained": tally.explained,
+        "params_differences": [_describe_difference(item) for item in tally.params_differences],
+        "differences": [_describe_difference(item) for item in tally.differences],
+        "error": tally.error or None,
+    }
+
+
+def _describe_difference(item: Difference) -> dict[str, object]:
+    return {"difference": item.macs, "cause": item.cause, "explained": item.explained}

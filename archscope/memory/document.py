@@ -1,0 +1,144 @@
+"""A fit goes in; its table for people and its JSON document come out."""
+
+from typing import Any
+
+import torch
+
+from archscope.analysis.memory import MemoryPrediction
+from archscope.core.table import Cell, Column, Row, Table
+from archscope.core.units import format_bytes, format_exact, format_share
+from archscope.core.words import format_memory
+from archscope.memory.fit import Fit
+from archscope.version import __version__
+
+SCHEMA = "archscope.fit/1"
+
+COLUMNS = (
+    Column("part", "part"),
+    Column("bytes", "bytes", align="right", kind="number"),
+    Column("size", "", align="right"),
+    Column("remark", "", flexible=True),
+)
+
+MOST_LAYERS = 5
+"""Layers named in the table."""
+
+
+def build_fit_table(fit: Fit) -> Table:
+    """What the batch needs, part by part, then the layers that save most."""
+    prediction = fit.prediction
+    parts = [("parameters", prediction.parameter_bytes, "")]
+    if prediction.buffer_bytes:
+        parts.append(("buffers", prediction.buffer_bytes, ""))
+    if fit.training:
+        parts += [
+            ("gradients", prediction.gradient_bytes, ""),
+            (f"optimizer state ({fit.request.optimizer})", prediction.optimizer_bytes, ""),
+            ("saved activations", prediction.saved_activation_bytes, "unique storages, for the backward pass"),
+        ]
+    rows = [_row(*part) for part in parts]
+    rows += [
+        Row(_row("peak of tensors", prediction.peak_bytes, f"at {describe_place(prediction)}").cells, kind="total"),
+        _row("workspace", prediction.workspace_bytes, "an estimate: cuBLAS, cuDNN"),
+        _row("needed", prediction.total_bytes, _compare(fit)),
+    ]
+    largest = sorted(prediction.layers, key=lambda layer: -layer.saved_bytes)[:MOST_LAYERS]
+    rows += [
+        _row(
+            f"saved in {layer.path or 'the root'}",
+            layer.saved_bytes,
+            f"{format_share(layer.saved_bytes, prediction.saved_activation_bytes)} of the saved activations",
+        )
+        for layer in largest
+    ]
+    shapes = ", ".join("x".join(map(str, shape)) for shape in fit.shapes)
+    mode = f"training step, {fit.request.optimizer}" if fit.training else "inference"
+    return Table(
+        f"{fit.target.title}: {describe_verdict(fit)}",
+        COLUMNS,
+        tuple(rows),
+        notes=(*_explain(fit), *fit.notes),
+        subtitle=f"{shapes} · {mode}",
+    )
+
+
+def describe_verdict(fit: Fit) -> str:
+    """`the largest batch within 16 GiB is 194`, in words for every outcome."""
+    limit = fit.request.memory_bytes
+    if limit is None:
+        return f"batch {format_exact(fit.batch)} needs {format_bytes(fit.prediction.total_bytes)}"
+    within = format_memory(limit)
+    if fit.largest is None:
+        return f"batch {format_exact(fit.batch)} {'fits' if fit.fits else 'does not fit'} in {within}"
+    if fit.largest == 0:
+        needed = format_bytes(fit.prediction.total_bytes)
+        return f"nothing fits in {within}: batch {fit.batch} needs {needed}"
+    return f"the largest batch within {within} is {format_exact(fit.largest)}"
+
+
+def describe_place(prediction: MemoryPrediction) -> str:
+    """`layer1.0.conv3 (Conv2d), backward`."""
+    if prediction.phase == "optimizer":
+        return "the optimizer's step: the parameters decide"
+    return f"{prediction.deciding_layer or 'the root'} ({prediction.deciding_type}), {prediction.phase}"
+
+
+def fit_to_document(fit: Fit) -> dict[str, Any]:
+    """The JSON document `archscope.fit/1`; exact integers."""
+    prediction = fit.prediction
+    return {
+        "schema": SCHEMA,
+        "archscope": __version__,
+        "torch": torch.__version__,
+        "target": fit.target.text,
+        "arguments": dict(fit.target.arguments),
+        "training": fit.training,
+        "optimizer": fit.request.optimizer if fit.training else None,
+        "memory_bytes": fit.request.memory_bytes,
+        "batch": fit.batch,
+        "fits": fit.fits,
+        "largest_batch": fit.largest,
+        "inputs": [list(shape) for shape in fit.shapes],
+        "parameter_bytes": prediction.parameter_bytes,
+        "buffer_bytes": prediction.buffer_bytes,
+        "gradient_bytes": prediction.gradient_bytes,
+        "optimizer_bytes": prediction.optimizer_bytes,
+        "saved_activation_bytes": prediction.saved_activation_bytes,
+        "peak_bytes": prediction.peak_bytes,
+        "workspace_bytes": prediction.workspace_bytes,
+        "needed_bytes": prediction.total_bytes,
+        "next_needed_bytes": fit.next_needed_bytes,
+        "deciding": {
+            "path": prediction.deciding_layer,
+            "type": prediction.deciding_type,
+            "phase": prediction.phase,
+        },
+        "layers": [
+            {"path": layer.path, "type": layer.type, "saved_bytes": layer.saved_bytes} for layer in prediction.layers
+        ],
+        "uncounted": list(prediction.uncounted),
+        "notes": list(fit.notes),
+    }
+
+
+def _row(part: str, size: int, remark: str) -> Row:
+    return Row((Cell(part), Cell(format_exact(size), size), Cell(format_bytes(size)), Cell(remark)))
+
+
+def _compare(fit: Fit) -> str:
+    limit = fit.request.memory_bytes
+    if limit is None:
+        return ""
+    text = f"{format_share(fit.prediction.total_bytes, limit)} of {format_memory(limit)}"
+    if fit.next_needed_bytes is not None:
+        text += f"; batch {format_exact(fit.batch + 1)} would need {format_bytes(fit.next_needed_bytes)}"
+    return text
+
+
+def _explain(fit: Fit) -> tuple[str, ...]:
+    notes = ["a device's context (about 0.5 GiB on CUDA) and the fragments between blocks come on top"]
+    if fit.training:
+        notes.insert(0, "a step after the first, gradients set to None before it; float32 as built, no autocast")
+    if fit.prediction.uncounted:
+        notes.append(f"not counted: the reserve that {', '.join(fit.prediction.uncounted)} keeps, of unknown size")
+    return tuple(notes)

@@ -1,0 +1,158 @@
+"""A target, an amount of memory and a kind of pass go in; the batch that fits and what it needs come out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from archscope.analysis.memory import BatchSearch, MemoryPrediction, find_largest_batch, find_optimizer
+from archscope.core.errors import ModelError, UsageError
+from archscope.core.words import InputSpec
+from archscope.memory.predict import FakeModel
+from archscope.targets.inputs import choose_inputs, find_dtype
+from archscope.targets.resolve import resolve_target
+from archscope.targets.target import InputTensor, Target, build_arguments
+from archscope.tracing.modes import Inputs, Source
+
+
+@dataclass(frozen=True, slots=True)
+class FitRequest:
+    """What is asked."""
+
+    target: str
+    memory_bytes: int | None = None
+    """None: no limit, only what `batch` needs."""
+    batch: int | None = None
+    """None: search the largest that fits."""
+    train: bool = False
+    optimizer: str = "sgd"
+    inputs: tuple[InputSpec, ...] = ()
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The answer."""
+
+    request: FitRequest
+    target: Target
+    training: bool
+    batch: int
+    """The batch that `prediction` is for: the one asked for, the largest that fits, or the smallest where none does."""
+    prediction: MemoryPrediction
+    shapes: tuple[tuple[int, ...], ...]
+    """Of the inputs at that batch."""
+    largest: int | None = None
+    """The largest batch that fits; 0 where none does; None where one batch was asked for."""
+    next_needed_bytes: int | None = None
+    """What one image more would need, workspace included, where a search found its end."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether `batch` fits the memory; None where no memory was named."""
+        limit = self.request.memory_bytes
+        return None if limit is None else self.prediction.total_bytes <= limit
+
+
+def find_fit(request: FitRequest) -> Fit:
+    """Predict the batch asked for, or search the largest one that fits.
+
+    Raises UsageError where neither memory nor batch is named, ModelError where forward raises at the smallest batch,
+    and what finding and building the target raise.
+    """
+    if request.memory_bytes is None and request.batch is None:
+        raise UsageError("neither a memory nor a batch is given", "add --memory 16GiB, or --batch 64 to see its needs")
+    find_optimizer(request.optimizer)
+    target = resolve_target(request.target, request.arguments)
+    source = Source(instance=target.build()) if target.is_instance else Source(build=target.build)
+    probe = _Probe(target, FakeModel(source), request)
+    return probe.answer(request.batch) if request.batch is not None else probe.search()
+
+
+class _Probe:
+    """Asks one fake model about batches, and remembers the answers."""
+
+    def __init__(self, target: Target, model: FakeModel, request: FitRequest) -> None:
+        self._target, self._model, self._request = target, model, request
+        self._train = request.train
+        self._known: dict[int, MemoryPrediction] = {}
+
+    def predict(self, batch: int) -> MemoryPrediction:
+        """What one batch needs. Raises ModelError."""
+        if batch not in self._known:
+
+            def inputs(module: nn.Module, device: torch.device) -> Inputs:
+                return make_batch(self._target, module, self._request.inputs, batch)
+
+            self._known[batch] = self._model.predict(inputs, train=self._train, optimizer=self._request.optimizer)
+        return self._known[batch]
+
+    def answer(self, batch: int, search: BatchSearch | None = None, notes: tuple[str, ...] = ()) -> Fit:
+        """The answer for one batch."""
+        prediction = self.predict(batch)
+        chosen = scale_inputs(choose_inputs(self._target, self._model.module, self._request.inputs), batch)
+        above = self._known.get(batch + 1) if search is not None and search.largest else None
+        return Fit(
+            request=self._request,
+            target=self._target,
+            training=self._train,
+            batch=batch,
+            prediction=prediction,
+            shapes=tuple(item.shape for item in chosen),
+            largest=None if search is None else search.largest,
+            next_needed_bytes=None if above is None else above.total_bytes,
+            notes=(*self._target.notes, *self._model.notes, *notes),
+        )
+
+    def search(self) -> Fit:
+        """The answer for the largest batch that fits."""
+        assert self._request.memory_bytes is not None, "checked by find_fit"
+        smallest, notes = self._find_smallest()
+        found = find_largest_batch(
+            lambda batch: self.predict(batch).total_bytes, self._request.memory_bytes, smallest=smallest
+        )
+        if not found.bounded:
+            notes = (*notes, "the search ends at this batch; a larger one may fit too")
+        return self.answer(found.largest or smallest, found, notes)
+
+    def _find_smallest(self) -> tuple[int, tuple[str, ...]]:
+        """1; 2 where forward refuses a single image (BatchNorm over one value per channel)."""
+        try:
+            self.predict(1)
+        except ModelError as error:
+            try:
+                self.predict(2)
+            except ModelError:
+                raise error from None
+            return 2, (f"batch 1 does not run: {error.message}",)
+        return 1, ()
+
+
+def make_batch(target: Target, module: nn.Module, specs: tuple[InputSpec, ...], batch: int) -> Inputs:
+    """Forward's arguments on meta, the inputs asked for (else the target's own) with another batch."""
+    floating = find_dtype(module)
+
+    def make(item: InputTensor) -> torch.Tensor:
+        dtype = floating if item.dtype is None else getattr(torch, item.dtype)
+        return torch.empty(item.shape, dtype=dtype, device="meta")
+
+    positional, named = build_arguments(scale_inputs(choose_inputs(target, module, specs), batch), make)
+    return positional, {**target.extra_arguments, **named}
+
+
+def scale_inputs(inputs: tuple[InputTensor, ...], batch: int) -> tuple[InputTensor, ...]:
+    """The inputs with another batch: their first dimension, where it is that of the first of them; a list's length."""
+    free = [item for item in inputs if item.group is None and item.shape]
+    before = free[0].shape[0] if free else None
+    groups = {item.group: [other for other in inputs if other.group == item.group] for item in inputs if item.group}
+    scaled: list[InputTensor] = []
+    for item in inputs:
+        if item.group is None:
+            alike = bool(item.shape) and item.shape[0] == before
+            scaled.append(replace(item, shape=(batch, *item.shape[1:])) if alike else item)
+        elif item is groups[item.group][0]:
+            scaled += [item] * batch
+    return tuple(scaled)

@@ -1,0 +1,153 @@
+"""A constructor and its inputs go in; what a training step or an inference of that batch needs comes out, in bytes.
+
+The step runs on fake CPU tensors: forward, loss and backward as torch runs them, storages with sizes and without
+memory. The optimizer's step is arithmetic. What autograd saves equals a real step on the CPU, byte for byte; CUDA's
+fused kernels save less here and there (masks of one byte per element for dropout).
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from archscope.analysis.memory import MemoryPrediction, find_optimizer
+from archscope.core.errors import ModelError
+from archscope.memory.ledger import ModuleStack, SavedTensors, StorageLedger
+from archscope.tracing.calls import hide_calls, observe_calls
+from archscope.tracing.construction import construct_on_meta
+from archscope.tracing.executors import MetaExecutor
+from archscope.tracing.isolation import keep_random_state, quiet_fake_tensors, without_compilation
+from archscope.tracing.meta_copy import copy_module
+from archscope.tracing.modes import Inputs, Source
+from archscope.tracing.structure import iterate_tensors, map_tensors
+
+MakeInputs = Callable[[nn.Module, torch.device], Inputs]
+"""Makes the arguments of forward, tensors on the given device, for the built module."""
+
+
+def predict_memory(
+    build: Callable[[], nn.Module], inputs: MakeInputs, *, train: bool, optimizer: str = "sgd"
+) -> MemoryPrediction:
+    """Predict what the module that `build` makes needs for these inputs, without allocating it.
+
+    `optimizer` is sgd, momentum, adam or adamw; it matters where `train`. Raises UnknownNameError for another one,
+    ModelError where forward raises or needs the values of its tensors.
+    """
+    return FakeModel(Source(build=build)).predict(inputs, train=train, optimizer=optimizer)
+
+
+class FakeModel:
+    """A module on fake CPU tensors, built once and asked for as many batches as are wanted."""
+
+    def __init__(self, source: Source) -> None:
+        """An instance is copied and left as it is. What the constructor raises passes through."""
+        from torch._subclasses.fake_tensor import FakeTensorMode
+
+        self._mode = FakeTensorMode(allow_non_fake_inputs=True)
+        if source.instance is not None:
+            blank = source.instance
+        else:
+            assert source.build is not None, "a source has a constructor or an instance"
+            blank = construct_on_meta(source.build, MetaExecutor())
+        self.module, self.notes = copy_module(blank, self._convert)
+
+    def predict(self, inputs: MakeInputs, *, train: bool, optimizer: str = "sgd") -> MemoryPrediction:
+        """What one pass over `inputs` needs; see `predict_memory`."""
+        traits = find_optimizer(optimizer)
+        module = self.module.train(train)
+        args, kwargs = map_tensors(inputs(module, torch.device("meta")), self._convert)
+        parameters = {id(tensor): tensor for tensor in module.parameters()}
+        buffers = {id(tensor): tensor for tensor in module.buffers()}
+        state = [*parameters.values(), *buffers.values()]
+        trainable = sum(_count_bytes(tensor) for tensor in parameters.values() if tensor.requires_grad)
+        kept = traits.state * trainable if train else 0
+        stack = ModuleStack(module)
+        ledger = StorageLedger(stack, [*state, *(tensor for _, tensor in iterate_tensors((args, kwargs)))], kept)
+        saved = SavedTensors(stack, state)
+        gradients = 0
+        try:
+            with _quiet(), torch.set_grad_enabled(train), self._mode, ledger:
+                output = _run_forward(_Pass(module, (args, kwargs), stack, saved))
+                if train:
+                    _run_backward(output, ledger)
+                    gradients = sum(_count_bytes(t.grad) for t in parameters.values() if t.grad is not None)
+                    ledger.phase = "optimizer"
+                    ledger.observe_peak(("", type(module).__name__), traits.temporary * gradients)
+        finally:
+            module.zero_grad(set_to_none=True)
+        return MemoryPrediction(
+            parameter_bytes=sum(map(_count_bytes, parameters.values())),
+            buffer_bytes=sum(map(_count_bytes, buffers.values())),
+            gradient_bytes=gradients,
+            optimizer_bytes=kept,
+            saved_activation_bytes=saved.total_bytes,
+            peak_bytes=ledger.peak.live_bytes,
+            workspace_bytes=ledger.workspace_bytes,
+            deciding_layer=ledger.peak.path,
+            deciding_type=ledger.peak.type,
+            phase=ledger.peak.phase,
+            layers=saved.layers,
+            uncounted=tuple(ledger.uncounted),
+        )
+
+    def _convert(self, tensor: torch.Tensor) -> torch.Tensor:
+        with self._mode:
+            return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device="cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    module: nn.Module
+    inputs: Inputs
+    stack: ModuleStack
+    saved: SavedTensors
+
+
+def _run_forward(run: _Pass) -> Any:
+    args, kwargs = run.inputs
+    try:
+        with observe_calls(run.stack), run.saved:
+            return run.module(*args, **kwargs)
+    except Exception as error:
+        raise ModelError(f"forward raised {type(error).__name__}: {error}", _advise(error)) from error
+
+
+def _advise(error: Exception) -> str:
+    if "fake_tensor" in type(error).__module__ or "data-dependent" in str(error):
+        return "forward reads the values of its tensors, and memory is predicted without values"
+    return ""
+
+
+def _run_backward(output: Any, ledger: StorageLedger) -> None:
+    """The loss and its gradients: cross-entropy of scores (N, classes), the sum of anything else."""
+    found = [t for _, t in iterate_tensors(output) if t.requires_grad and t.dtype.is_floating_point]
+    if not found:
+        return
+    loss = torch.stack([_find_loss(tensor) for tensor in found]).sum() if len(found) > 1 else _find_loss(found[0])
+    del found
+    ledger.phase = "backward"
+    try:
+        loss.backward()  # type: ignore[no-untyped-call]
+    except Exception as error:
+        raise ModelError(f"backward raised {type(error).__name__}: {error}") from error
+
+
+def _find_loss(tensor: torch.Tensor) -> torch.Tensor:
+    if tensor.dim() == 2:
+        return functional.cross_entropy(tensor, torch.zeros(tensor.shape[0], dtype=torch.int64))
+    return tensor.sum()
+
+
+def _count_bytes(tensor: torch.Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No inference mode, no compilation, no log of the fake tensors' errors; random state put back."""
+    with quiet_fake_tensors(), torch.inference_mode(False), keep_random_state(), hide_calls(), without_compilation():
+        yield

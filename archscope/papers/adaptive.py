@@ -1,0 +1,102 @@
+"""The slide's rule for adaptive average pooling: its windows against those of torch's own operation.
+
+Where the inputs are their own places, the mean and the variance of what an output averages tell which inputs those are.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch.nn import functional
+
+from archscope.papers.lecture import SLIDES
+from archscope.papers.measurement import Claim, Measurement
+from archscope.papers.registry import REGISTRY, Case
+
+LARGEST = 32
+"""Sizes tried: every output size up to every input size up to this one."""
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """One input size with one output size."""
+
+    before: int
+    after: int
+
+    @cached_property
+    def windows(self) -> tuple[tuple[int, int], ...]:
+        """(first, one past the last) input of each output, as torch takes them."""
+        places = torch.arange(self.before, dtype=torch.float64).view(1, 1, -1)
+        mean, mean_square = (
+            functional.adaptive_avg_pool1d(values, self.after).flatten() for values in (places, places**2)
+        )
+        # n consecutive numbers have the variance (n^2 - 1)/12.
+        sizes = (12 * (mean_square - mean**2) + 1).sqrt()
+        first = mean - (sizes - 1) / 2
+        starts, lengths = first.round().int().tolist(), sizes.round().int().tolist()
+        return tuple((start, start + length) for start, length in zip(starts, lengths, strict=True))
+
+    @property
+    def stride(self) -> int:
+        """By the rule of the slide."""
+        return self.before // self.after
+
+    def is_reached(self, kernel: int) -> bool:
+        """Whether windows of that size at the rule's stride are torch's."""
+        return self.windows == tuple((i * self.stride, i * self.stride + kernel) for i in range(self.after))
+
+    @property
+    def follows_rule(self) -> bool:
+        """With the kernel `input - (output - 1) * stride`."""
+        return self.is_reached(self.before - (self.after - 1) * self.stride)
+
+    @property
+    def divides(self) -> bool:
+        """Whether the output size divides the input size or leaves 1."""
+        return self.before % self.after in (0, 1)
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether any one kernel and stride give torch's windows."""
+        sizes = {end - start for start, end in self.windows}
+        steps = {b[0] - a[0] for a, b in zip(self.windows, self.windows[1:], strict=False)}
+        return len(sizes) == 1 and len(steps) <= 1
+
+
+PAIRS = tuple(_Pair(before, after) for before in range(1, LARGEST + 1) for after in range(1, before + 1))
+
+
+@REGISTRY.measures(SLIDES, id="lecture.adaptive.stride")
+def measure_stride(_: Case) -> Measurement:
+    """Sizes for which the rule gives torch's windows, and when that is."""
+    return _count([pair.follows_rule for pair in PAIRS])
+
+
+@REGISTRY.measures(SLIDES, id="lecture.adaptive.kernel")
+def measure_kernel(_: Case) -> Measurement:
+    """The same of the kernel as printed, which lacks its minus: a product."""
+    return _count([pair.is_reached(pair.before * (pair.after - 1) * pair.stride) for pair in PAIRS])
+
+
+@REGISTRY.measures(SLIDES, id="lecture.adaptive.auto")
+def measure_regularity(_: Case) -> Measurement:
+    """Sizes for which any one kernel and stride give torch's windows."""
+    return _count([pair.is_regular for pair in PAIRS])
+
+
+def _count(reached: list[bool]) -> Measurement:
+    text = f"exact for {sum(reached)} of {len(reached)} pairs of sizes up to {LARGEST}"
+    if reached == [pair.divides for pair in PAIRS]:
+        text += ": where input mod output is 0 or 1"
+    return Measurement(text, (sum(reached), len(reached)), Claim(all(reached)))
+
+
+@REGISTRY.measures(SLIDES, id="lecture.adaptive.padding")
+def measure_padding(_: Case) -> Measurement:
+    """Whether an image of ones stays one: padding would lower its border."""
+    worst = 0.0
+    for pair in PAIRS:
+        pooled = functional.adaptive_avg_pool1d(torch.ones(1, 1, pair.before), pair.after)
+        worst = max(worst, float((pooled - 1).abs().max()))
+    return Measurement("0" if worst < 1e-6 else f"{worst}", 0, Claim(worst < 1e-6))

@@ -1,0 +1,94 @@
+"""Code that the slides and notebooks show: each piece is run, and what Python says is the measurement.
+
+The value is 1 where it runs and 0 where it raises.
+"""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from archscope.papers.lecture import SLIDES
+from archscope.papers.measurement import Claim, Measurement, UnavailableError
+from archscope.papers.notebooks import RESNET, RESNET_CIFAR, VGG_CIFAR
+from archscope.papers.registry import REGISTRY, Case
+
+CLASS_BODY = """
+class VGG(nn.Module):
+    def __init__(self, features, num_classes=1000, init_weights=True):
+        super(VGG, self).__init__()
+    self.features = features
+"""
+"""As the slide stands, indentation included (slide class VGG (1))."""
+
+RETURN_MODE = """
+def resnet152(pretrained=False):
+    model = object()
+    return mode
+
+resnet152()
+"""
+"""The end of resnet152 in notebook 10-6-1."""
+
+MAKE_LAYER = "self.layer1 = self._make_layer(block, 64, layers[0]{})"
+"""A line of notebook 10-6-1; the braces hold what is copied from the figure's text."""
+
+
+def _try(run: Callable[[], object]) -> Measurement:
+    """What a piece of code does."""
+    try:
+        run()
+    except (NameError, SyntaxError, AttributeError) as error:
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
+        return Measurement(f"{type(error).__name__}: {message}", 0, Claim(False))
+    return Measurement("runs", 1, Claim(True))
+
+
+def _ask(thing: object, method: str) -> object:
+    """What `thing.method()` returns."""
+    return getattr(thing, method)()
+
+
+def _run(code: str) -> None:
+    exec(compile(code, "<published>", "exec"), {"nn": nn})
+
+
+@REGISTRY.measures(SLIDES, id="lecture.vgg.class_body")
+def measure_class_body(_: Case) -> Measurement:
+    """The class as the slide indents it."""
+    return _try(lambda: _run(CLASS_BODY))
+
+
+@REGISTRY.measures(RESNET, id="lab1061.syntax")
+def measure_syntax(case: Case) -> Measurement:
+    """Whether the line compiles as printed."""
+    literal = case.fact.published.removeprefix("layers[0]")
+    return _try(lambda: compile(MAKE_LAYER.format(literal), "<published>", "exec"))
+
+
+@REGISTRY.measures(RESNET, id="lab1061.mode")
+def measure_return(_: Case) -> Measurement:
+    """The function, called."""
+    return _try(lambda: _run(RETURN_MODE))
+
+
+@REGISTRY.measures(VGG_CIFAR, id="lab1052.next")
+def measure_iterator(_: Case) -> Measurement:
+    """The iterator of a DataLoader, asked as the notebook asks it."""
+    iterator = iter(DataLoader(TensorDataset(torch.zeros(4)), batch_size=2))
+    return _try(lambda: _ask(iterator, "next"))
+
+
+@REGISTRY.measures(RESNET_CIFAR, id="lab1062.traindata")
+def measure_data_attribute(_: Case) -> Measurement:
+    """Which attributes torchvision's CIFAR-10 sets; nothing is downloaded."""
+    if find_spec("torchvision") is None:
+        raise UnavailableError("torchvision is not installed: pip install 'torch-archscope[models]'")
+    from torchvision.datasets import CIFAR10
+
+    names = CIFAR10.__init__.__code__.co_names
+    has_old = "train_data" in names
+    text = "train_data exists" if has_old else f"no train_data; {'data' if 'data' in names else 'no data'} is set"
+    return Measurement(text, int(has_old), Claim(has_old))

@@ -1,0 +1,79 @@
+"""A published figure and its measurement go in; a verdict comes out, by the rules that the help states."""
+
+import re
+from fractions import Fraction
+from math import ceil, floor
+from typing import Literal, assert_never, get_args
+
+from archscope.papers.measurement import Amount, Claim, Listing, Measurement, Numbers, Phrase, Reading
+from archscope.papers.published import Fact, PrintedNumber, find_numbers, read_amount, read_list
+
+Verdict = Literal["agrees", "rounded", "convention", "inconsistent", "wrong", "not recomputable"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+RULES: dict[Verdict, str] = {
+    "agrees": "the measured value, rounded half up to the last printed digit, is the printed one; words and sizes "
+    "match one by one",
+    "rounded": "right, but truncated or rounded up: less than one unit of the last printed digit away",
+    "convention": "neither, but it agrees under another definition of the quantity, which is named (biases or fully "
+    "connected layers counted or not, ...)",
+    "inconsistent": "none of these, and another printed figure of the same source contradicts it too, which is shown",
+    "wrong": "none of these: the measured value contradicts it",
+    "not recomputable": "it compares texts, needs training, data or a competition's record, or nobody describes the "
+    "network",
+}
+"""The first that fits, in this order. Zeros beyond the significant digits that a source keeps say nothing."""
+
+
+def judge(fact: Fact, measurement: Measurement) -> Verdict:
+    """The first verdict whose rule fits."""
+    return judge_with_reason(fact, measurement)[0]
+
+
+def judge_with_reason(fact: Fact, measurement: Measurement) -> tuple[Verdict, str]:
+    """The verdict, and the convention or the conflict that led to it; empty where none did."""
+    verdict = compare(fact, measurement.reading)
+    if verdict is not None:
+        return verdict, ""
+    for convention in measurement.conventions:
+        if compare(fact, convention.reading) == "agrees":
+            return "convention", convention.name
+    if measurement.conflict:
+        return "inconsistent", measurement.conflict
+    return "wrong", ""
+
+
+def compare(fact: Fact, reading: Reading) -> Literal["agrees", "rounded"] | None:
+    """Whether the printed figure is the reading: exactly as printed, loosely, or not at all."""
+    match reading:
+        case Amount(value, at, scale):
+            printed = read_amount(fact, at)
+            return None if printed is None else compare_amounts(printed, value / scale)
+        case Numbers(values, at, pattern):
+            return "agrees" if _pick(find_numbers(fact.published, pattern), at) == values else None
+        case Phrase(text):
+            return "agrees" if _squeeze(text) == _squeeze(fact.published) else None
+        case Listing(items):
+            return "agrees" if read_list(fact.published) == items else None
+        case Claim(holds, loosely):
+            return ("rounded" if loosely else "agrees") if holds else None
+    assert_never(reading)
+
+
+def compare_amounts(printed: PrintedNumber, value: Fraction) -> Literal["agrees", "rounded"] | None:
+    """`agrees` where `value` rounds half up (away from zero) to the printed number, `rounded` where it was cut."""
+    units, target = value / printed.step, printed.value / printed.step
+    nearest = floor(abs(units) + Fraction(1, 2)) * (1 if units >= 0 else -1)
+    if nearest == target:
+        return "agrees"
+    return "rounded" if target in (floor(units), ceil(units)) else None
+
+
+def _pick(numbers: tuple[Fraction, ...], at: tuple[int, ...] | None) -> tuple[Fraction, ...]:
+    if at is None:
+        return numbers
+    return tuple(numbers[index] for index in at) if all(-len(numbers) <= i < len(numbers) for i in at) else ()
+
+
+def _squeeze(text: str) -> str:
+    return re.sub(r"\s+", "", text).casefold()

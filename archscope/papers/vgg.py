@@ -1,0 +1,194 @@
+"""VGG: Tables 1 and 2, the stacks of section 2.3, and the arithmetic of the text."""
+
+import re
+from fractions import Fraction
+
+from archscope.papers.measurement import (
+    Amount,
+    MeasureError,
+    Measurement,
+    Numbers,
+    measure_amount,
+    measure_fraction,
+    measure_numbers,
+    measure_phrase,
+)
+from archscope.papers.networks import Convolution, Net, pool_window
+from archscope.papers.registry import REGISTRY, Case
+from archscope.papers.vgg_walk import WalkItem, count_kinds, walk_vgg
+
+PAPER = "simonyan2014_vgg"
+COLUMNS = {
+    "VGG A": "vgg11",
+    "VGG A-LRN": "vgg11_lrn",
+    "VGG B": "vgg13",
+    "VGG C": "vgg16c",
+    "VGG D": "vgg16",
+    "VGG E": "vgg19",
+}
+"""The built-in model of each column of Table 1."""
+
+TRAINING_IMAGES = 1_281_167
+"""Of the ILSVRC-2012 classification set (Russakovsky et al. 2015, Table 2)."""
+
+
+def find_column(case: Case) -> Net:
+    """The traced network of the figure's column."""
+    return case.net(COLUMNS[case.fact.model])
+
+
+def measure_column_layers(net: Net) -> Measurement:
+    """Layers with weights on the way from image to scores."""
+    convolutions, linear = count_kinds(net)
+    return measure_amount(net.depth(), f"{convolutions} + {linear} = {convolutions + linear}")
+
+
+def _find_item(case: Case) -> tuple[Net, WalkItem]:
+    net, name = find_column(case), case.fact.where
+    item = next((item for item in walk_vgg(net) if item.name == name), None)
+    if item is None:
+        raise MeasureError(f"{case.fact.model} has no layer {name}")
+    return net, item
+
+
+@REGISTRY.measures(PAPER, id="vgg.t1.*", quantity="kernel/channels")
+def measure_convolution(case: Case) -> Measurement:
+    """`conv3-64`."""
+    net, item = _find_item(case)
+    found = net.convolution(item.layer.path)
+    return measure_phrase(f"conv{found.side}-{found.out_channels}", (found.side, found.out_channels))
+
+
+@REGISTRY.measures(PAPER, id="vgg.t1.*", quantity="kernel/stride")
+def measure_max_pool(case: Case) -> Measurement:
+    """`maxpool`, which section 2.1 says is 2x2 of stride 2."""
+    net, item = _find_item(case)
+    window = pool_window(net, item.layer.path)
+    return measure_phrase("maxpool" if window == (2, 2) else f"maxpool {window[0]}x{window[0]}/{window[1]}", window)
+
+
+@REGISTRY.measures(PAPER, id="vgg.t1.*", quantity="neurons")
+def measure_fc(case: Case) -> Measurement:
+    """`FC-4096`."""
+    net, item = _find_item(case)
+    outputs = net.features(item.layer.path)[1]
+    return measure_phrase(f"FC-{outputs}", outputs)
+
+
+@REGISTRY.measures(PAPER, id="vgg.t1.*", quantity="layer")
+def measure_norm(case: Case) -> Measurement:
+    """The normalisation of the stage; its value is how many there are."""
+    stage = case.fact.where.removeprefix("stage ")
+    found = [item for item in walk_vgg(find_column(case)) if item.name == f"lrn{stage}"]
+    return measure_phrase("LRN" if found else "none", len(found))
+
+
+@REGISTRY.measures(PAPER, id="vgg.t1.*", quantity="weight_layers")
+def measure_weight_layers(case: Case) -> Measurement:
+    """Of one column."""
+    return measure_column_layers(find_column(case))
+
+
+@REGISTRY.measures(PAPER, id="vgg.t1.C.n1x1")
+def measure_pointwise(case: Case) -> Measurement:
+    """1x1 convolutions of column C."""
+    count = sum(found.kernel == (1, 1) for found in case.net("vgg16c").convolutions())
+    return measure_amount(count)
+
+
+@REGISTRY.measures(PAPER, id="vgg.t2.c_vs_d")
+def measure_columns_c_and_d(case: Case) -> Measurement:
+    """Parameters of both columns, to the nearest million."""
+    counts = tuple(case.net(COLUMNS[f"VGG {column}"]).params() for column in "CD")
+    millions = tuple((count + 500_000) // 1_000_000 for count in counts)
+    text = " vs ".join(f"{count:,}" for count in counts)
+    return Measurement(text, counts, Numbers(millions))
+
+
+@REGISTRY.measures(PAPER, id="vgg.t2.*")
+def measure_params(case: Case) -> Measurement:
+    """Parameters of one column."""
+    net = find_column(case)
+    return measure_amount(net.params(), net.sum_params())
+
+
+@REGISTRY.measures(PAPER, id="vgg.input")
+def measure_input(case: Case) -> Measurement:
+    """The image that the traced network read."""
+    _, channels, height, width = case.net("vgg16").trace.inputs[0].shape
+    return measure_numbers(height, width, channels)
+
+
+def _trace_stack(case: Case, *words: int | str) -> list[Convolution]:
+    """Convolutions on maps of 64 channels, after a first one that makes them."""
+    return case.net("vgg", cfg=[64, *words], classifier="none").convolutions()[1:]
+
+
+def _weigh_stacks(case: Case) -> tuple[int, int, int]:
+    """Channels, weights of three 3x3 convolutions, weights of one 7x7."""
+    three, one = _trace_stack(case, 64, 64, 64), _trace_stack(case, "conv7-64")
+    return one[0].in_channels, sum(found.weights for found in three), one[0].weights
+
+
+@REGISTRY.measures(PAPER, id="vgg.stack.params")
+def measure_stack_weights(case: Case) -> Measurement:
+    """Weights in units of C^2, of traced stacks on 64 channels."""
+    channels, three, one = _weigh_stacks(case)
+    units = (three // channels**2, one // channels**2)
+    arithmetic = f"{three:,}/{channels}^2 = {units[0]}; {one:,}/{channels}^2 = {units[1]}"
+    return Measurement(f"{units[0]}C^2 vs {units[1]}C^2", units, Numbers(units, pattern=r"(\d+)C\^2"), arithmetic)
+
+
+@REGISTRY.measures(PAPER, id="vgg.stack.pct")
+def measure_stack_share(case: Case) -> Measurement:
+    """How much more one 7x7 weighs."""
+    _, three, one = _weigh_stacks(case)
+    more = 100 * (Fraction(one, three) - 1)
+    arithmetic = f"100*({one:,}/{three:,} - 1) = {float(more):.2f}"
+    return Measurement(f"{float(more):.2f} % more", (one, three), Amount(more), arithmetic)
+
+
+@REGISTRY.measures(PAPER, quantity="receptive_field")
+def measure_receptive_field(case: Case) -> Measurement:
+    """Of a traced stack of 3x3 convolutions."""
+    count = 2 if "two" in case.fact.where else 3
+    side, jump, steps = 1, 1, ["1"]
+    for found in _trace_stack(case, *[64] * count):
+        side += (found.side - 1) * jump
+        steps.append(f"({found.side} - 1)*{jump}")
+        jump *= found.stride
+    return measure_numbers(side, side, arithmetic=f"{' + '.join(steps)} = {side}")
+
+
+@REGISTRY.measures(PAPER, id="vgg.epochs")
+def measure_epochs(_: Case) -> Measurement:
+    """Passes over the training set of the printed 370K iterations with batches of 256 (section 3.1)."""
+    seen = 370_000 * 256
+    epochs = Fraction(seen, TRAINING_IMAGES)
+    arithmetic = f"370000*256/{TRAINING_IMAGES} = {float(epochs):.2f}"
+    return Measurement(f"{float(epochs):.2f}", (seen, TRAINING_IMAGES), Amount(epochs, at=1), arithmetic)
+
+
+@REGISTRY.measures(PAPER, id="vgg.crops")
+def measure_crops(_: Case) -> Measurement:
+    """A 5x5 grid and its reflection, over three scales (section 3.2)."""
+    return Measurement("50 and 150", (50, 150), Numbers((50, 150), at=(0, 4)), "5*5*2 = 50; 3*50 = 150")
+
+
+@REGISTRY.measures(PAPER, id="vgg.q_jitter")
+def measure_test_scale(case: Case) -> Measurement:
+    """The mean of the printed training scales."""
+    found = re.search(r"\[(\d+);(\d+)\]", case.facts["vgg.train.scales"].published)
+    if found is None:
+        raise MeasureError("no range of training scales is printed")
+    low, high = int(found[1]), int(found[2])
+    middle = (low + high) // 2
+    return Measurement(str(middle), middle, Amount(Fraction(middle), at=-1), f"({low} + {high})/2 = {middle}")
+
+
+@REGISTRY.measures(PAPER, id="vgg.gap09")
+def measure_gap(case: Case) -> Measurement:
+    """Difference of two errors of Table 7."""
+    theirs, ours = case.printed("vgg.t7.goog1.top5_error"), case.printed("vgg.t7.vgg1.top5_test_error")
+    arithmetic = f"{float(theirs):.1f} - {float(ours):.1f} = {float(theirs - ours):.1f}"
+    return measure_fraction(theirs - ours, f"{float(theirs - ours):.1f}", arithmetic)
