@@ -13,6 +13,7 @@ from archscope.core.cost import CostReport
 from archscope.core.errors import ArchscopeError, UnknownNameError, UsageError, join_words
 from archscope.core.trace import Setting, Trace
 from archscope.core.words import InputSpec, TraceOptions
+from archscope.targets.constructor import describe_value
 from archscope.targets.inputs import make_arguments
 from archscope.targets.resolve import resolve_target
 from archscope.targets.target import Target
@@ -49,7 +50,7 @@ def observe_call(target: object, options: TraceOptions | None = None, given: Inp
         found, keywords = _settle_keywords(target, options.arguments, given[1])
         return _observe_target(found, options, (given[0], keywords))
     if not isinstance(target, nn.Module):
-        what = f"the class {target.__name__}" if isinstance(target, type) else f"a {type(target).__name__}"
+        what = f"the class {target.__name__}" if isinstance(target, type) else describe_value(target)
         raise UsageError(f"{what} cannot be traced", "give a torch.nn.Module, or the name of a model such as 'vgg16'")
     name = type(target).__name__
     if options.arguments:

@@ -121,12 +121,11 @@ class Summary(Report):
     def __repr__(self) -> str:
         """The head of the tree and the totals: what a REPL shows."""
         table = self.table(depth=1)
-        rows = table.rows[:HEAD_ROWS]
-        head = replace(table, rows=rows, notes=table.notes[:1])
-        lines = find_format("plain").render(head, RenderOptions()).rstrip("\n").splitlines()
-        more = len(self.trace.layers) - len(rows)
-        note = f" ... {more} more layer calls: print(summary) shows them" if more > 0 else ""
-        return "\n".join([*lines[:-2], *([note] if note else []), *lines[-2:]])
+        lines = find_format("plain").render(replace(table, notes=table.notes[:1]), RenderOptions()).splitlines()
+        head, rows, foot = lines[:4], lines[4:-2], lines[-2:]
+        more = len(self.trace.layers) - len(rows[:HEAD_ROWS])
+        note = [f"... {more} more layer calls: print(summary) shows them all"] if more > 0 else []
+        return "\n".join([*head, *rows[:HEAD_ROWS], *note, *foot])
 
 
 class ForwardError(ModelError):
