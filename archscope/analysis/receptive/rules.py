@@ -171,7 +171,7 @@ def _follow_product(op: OpRecord, states: States) -> State:
         return unite_states(_mix_everything(state) for _, state in data)
     ref, state = data[0]
     operator = _find_reader(op.name)
-    if operator is not None and ref.spec.key in operator.weight:
+    if operator is not None and ref.spec.key in operator.weight and len(ref.shape) > 1:
         return lose_axes(state, range(len(ref.shape)))
     return contract_axes(state, (len(ref.shape) - 1,))
 

@@ -146,14 +146,13 @@ register_all(
     aten.__or__ aten.__rshift__ aten.__xor__ prim.device quantized.add quantized.add_out quantized.add_relu
     quantized.add_relu_out quantized.add_scalar quantized.add_scalar_relu quantized.batch_norm
     quantized.batch_norm1d quantized.batch_norm2d quantized.batch_norm2d_relu quantized.batch_norm3d
-    quantized.batch_norm3d_relu quantized.batch_norm_relu quantized.cat quantized.cat_relu quantized.celu
-    quantized.clamp quantized.dropout quantized.elu quantized.embedding_4bit quantized.embedding_bag_4bit
-    quantized.embedding_bag_byte quantized.embedding_byte quantized.group_norm quantized.hardswish
-    quantized.instance_norm quantized.layer_norm quantized.leaky_relu quantized.mul quantized.mul_out
-    quantized.mul_relu quantized.mul_scalar quantized.mul_scalar_relu quantized.prelu quantized.relu6
-    quantized.sigmoid quantized.softmax quantized.threshold torchvision._ps_roi_align_backward
-    torchvision._ps_roi_pool_backward torchvision._roi_align_backward torchvision._roi_pool_backward torchvision.nms
-    torchvision.ps_roi_align torchvision.ps_roi_pool torchvision.roi_align torchvision.roi_pool
+    quantized.batch_norm3d_relu quantized.batch_norm_relu quantized.cat quantized.cat_relu quantized.clamp
+    quantized.dropout quantized.embedding_4bit quantized.embedding_bag_4bit quantized.embedding_bag_byte
+    quantized.embedding_byte quantized.group_norm quantized.instance_norm quantized.layer_norm quantized.mul
+    quantized.mul_out quantized.mul_relu quantized.mul_scalar quantized.mul_scalar_relu quantized.softmax
+    torchvision._ps_roi_align_backward torchvision._ps_roi_pool_backward torchvision._roi_align_backward
+    torchvision._roi_pool_backward torchvision.nms torchvision.ps_roi_align torchvision.ps_roi_pool
+    torchvision.roi_align torchvision.roi_pool
     """,
     prefix="",
 )

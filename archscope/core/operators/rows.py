@@ -44,25 +44,23 @@ register_all(
     formula="convolution backward",
 )
 
-# Matrix products.
+# Matrix products. `unknown`: the axes of the result are others than those of the left factor.
 register_all("product", "mm")
 register_all("product", "addmm _addmm_activation", data=("mat1",), weight=("mat2",), bias=("self",))
 register_all("product", "bmm", title="")
-register_all("product", "baddbmm addbmm", data=("batch1",), weight=("batch2",), bias=("self",), title="")
+register_all("product", "baddbmm", data=("batch1",), weight=("batch2",), bias=("self",), title="")
+register_all("product", "addbmm", data=("batch1",), weight=("batch2",), bias=("self",), title="", reading="unknown")
 register_all("product", "matmul", formula="product by width", weight=("other",), title="")
 register_all("product", "_int_mm _scaled_mm _scaled_mm_v2", dtypes="any")
-register_all(
-    "product", "_grouped_mm _scaled_grouped_mm _scaled_grouped_mm_v2", formula="grouped product", dtypes="any", title=""
-)
+_ODD: dict[str, Any] = {"dtypes": "any", "title": "", "reading": "unknown"}
+register_all("product", "_grouped_mm _scaled_grouped_mm _scaled_grouped_mm_v2", formula="grouped product", **_ODD)
+register_all("product", "addr", formula="outer product", data=("vec1",), weight=("vec2",), bias=("self",), **_ODD)
+register_all("product", "ger", formula="outer product", weight=("vec2",), **_ODD)
+register_all("product", "_trilinear", formula="trilinear", data=("i1",), weight=("i2", "i3"), **_ODD)
 register_all("product", "mv", formula="vector product", weight=("vec",))
 register_all("product", "addmv", formula="vector product", data=("mat",), weight=("vec",), bias=("self",))
 register_all("product", "dot", formula="vector product", weight=("tensor",), title="")
 register_all("product", "vdot", formula="vector product", weight=("other",), title="")
-register_all(
-    "product", "addr", formula="outer product", data=("vec1",), weight=("vec2",), bias=("self",), dtypes="any", title=""
-)
-register_all("product", "ger", formula="outer product", weight=("vec2",), dtypes="any", title="")
-register_all("product", "_trilinear", formula="trilinear", data=("i1",), weight=("i2", "i3"), dtypes="any", title="")
 register_all("product", "linear mkldnn_linear", formula="linear", data=("input", "self"), weight=("weight",))
 register_all(
     "product",
@@ -172,6 +170,7 @@ register_all(
     "gelu silu hardswish hardsigmoid leaky_relu elu selu celu mish softplus prelu _prelu_kernel rrelu "
     "rrelu_with_noise log_sigmoid log_sigmoid_forward",
 )
+register_all("activation", "celu elu hardswish leaky_relu prelu relu6 sigmoid threshold", "quantized.")
 register_all("other", "clamp_min", rectifies=True)
 
 # What reads along axes.
