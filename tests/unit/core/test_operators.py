@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+import archscope
 from archscope.analysis.costs import count_costs
 from archscope.analysis.explain import Explainer
 from archscope.analysis.macs import FORMULAS, count_op
@@ -194,7 +195,7 @@ def test_the_names_exist_in_torch() -> None:
     assert missing <= OPTIONAL
 
 
-OPTIONAL: set[str] = set()
+OPTIONAL = {"aten.linalg_polar", "aten.linalg_matrix_sqrth"}  # since torch 2.14
 """They come with other builds or other versions of torch."""
 
 
@@ -285,3 +286,32 @@ class TestDriftIsGone:
     def test_borders_of_volumes_are_padding(self) -> None:
         found = [find_operator(f"aten.{name}_pad3d") for name in ("reflection", "replication")]
         assert [operator.kind for operator in found if operator] == ["padding", "padding"]
+
+    @pytest.mark.parametrize(
+        "name", ["aten.relu", "aten.relu_", "aten.clamp_min_", "aten.threshold", "aten.threshold_"]
+    )
+    def test_in_place_rectifiers_are_rectifiers(self, name: str) -> None:
+        found = find_operator(name)
+        assert found is not None
+        assert found.rectifies
+
+
+MIXED = [
+    pytest.param(lambda x: torch.addbmm(x[0].double(), x, x), id="addbmm"),
+    pytest.param(lambda x: torch.vdot(x[0, 0], x[0, 0].double()), id="vdot"),
+    pytest.param(lambda x: torch.ops.aten._addmm_activation(x[0, 0].double(), x[0], x[0]), id="_addmm_activation"),
+]
+
+
+@pytest.mark.parametrize("compute", MIXED)
+def test_products_of_several_dtypes_are_refused_as_real_kernels_refuse_them(compute: Callable[..., Any]) -> None:
+    class Mixed(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            made: torch.Tensor = compute(x)
+            return made
+
+    x = torch.ones(4, 4, 4)
+    with pytest.raises(RuntimeError, match="dtype"):
+        Mixed()(x)
+    with pytest.raises(archscope.ForwardError, match="dtype"):
+        archscope.trace(Mixed(), x)
