@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from archscope.api import Summary
     from archscope.core.table import Table
     from archscope.core.words import TraceOptions
-    from archscope.papers.tables import Family
+    from archscope.papers.registry import Family
 
 EXAMPLES = (
     "archscope table alexnet",
@@ -94,13 +94,13 @@ def run_table(
 
 def _find_family(request: _Request) -> "Family | None":
     """The family to print; None for one model. Raises UnknownNameError and UsageError for a style that does not fit."""
-    from archscope.papers.tables import FAMILIES, find_family
+    from archscope.papers.catalogue import find_family, list_families
 
     if request.style is not None and request.style not in STYLES:
         raise UnknownNameError("style", request.style, STYLES, f"known: {', '.join(STYLES)}")
     family = find_family(request.model)
     if request.style == "paper" and (family is None or request.wants_one_model):
-        names = ", ".join(family.name for family in FAMILIES)
+        names = ", ".join(family.name for family in list_families())
         raise UsageError(
             f"{request.model} with these options is one model: no paper prints it as a table",
             f"--style paper is for {names}, without --arg, --input, --train, --mode and --receptive",
@@ -110,13 +110,12 @@ def _find_family(request: _Request) -> "Family | None":
 
 def _build_family(family: "Family", output: Output) -> "Table":
     """The family's table, in its narrow form where the terminal is too narrow for it."""
-    from archscope.core.words import TraceOptions
+    from archscope.papers.networks import Networks
 
-    summaries = {name: summarise(name, TraceOptions()) for name in family.models}
-    passes = {name: (summary.trace, summary.costs) for name, summary in summaries.items()}
-    table = family.build(passes)
+    networks = Networks()
+    table = family.build(networks)
     if family.build_narrow is not None and output.width is not None and _measure(table) > output.width:
-        return family.build_narrow(passes)
+        return family.build_narrow(networks)
     return table
 
 

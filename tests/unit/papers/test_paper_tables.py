@@ -9,42 +9,37 @@ from typing import Any
 
 import pytest
 
-from archscope.api import trace_target
 from archscope.core.errors import DataError, UnknownNameError
 from archscope.core.table import Table, get_value, place_cells
-from archscope.core.words import TraceOptions
 from archscope.models import googlenet as googlenet_builder
 from archscope.models import resnet as resnet_builder
 from archscope.models import vgg_rows
+from archscope.papers.catalogue import find_family, list_families
+from archscope.papers.ilsvrc import YEARS
+from archscope.papers.layout import format_like, normalise, round_printed
+from archscope.papers.networks import Networks
 from archscope.papers.published import Fact, index_facts, list_sources, load_facts, load_source
-from archscope.papers.tables import FAMILIES, find_family
-from archscope.papers.tables.ilsvrc import YEARS
-from archscope.papers.tables.printed import Ledger, Measured, format_like, normalise, round_printed
-from archscope.papers.tables.resnet_cifar import fit_form
+from archscope.papers.resnet.cifar import fit_form
 from archscope.rendering import render
 
 Grid = list[dict[str, Any]]
 
 
-def trace_family(name: str) -> Any:
-    family = find_family(name)
-    assert family is not None
-    summaries = {model: trace_target(model, TraceOptions()) for model in family.models}
-    return family, {model: (summary.trace, summary.costs) for model, summary in summaries.items()}
+NETWORKS = Networks()
+"""Those of the builders as they are, each traced once."""
 
 
 def build_anew(name: str) -> Table:
-    family, passes = trace_family(name)
-    return family.build(passes)
-
-
-trace_once = cache(trace_family)
+    family = find_family(name)
+    assert family is not None
+    return family.build(Networks())
 
 
 @cache
 def build(name: str, *, narrow: bool = False) -> Table:
-    family, passes = trace_once(name)
-    return family.build_narrow(passes) if narrow and family.build_narrow else family.build(passes)
+    family = find_family(name)
+    assert family is not None
+    return family.build_narrow(NETWORKS) if narrow and family.build_narrow else family.build(NETWORKS)
 
 
 def read_cells(table: Table) -> list[dict[str, Any]]:
@@ -352,7 +347,7 @@ class TestPublished:
         )
 
 
-@pytest.mark.parametrize("name", [family.name for family in FAMILIES])
+@pytest.mark.parametrize("name", [family.name for family in list_families()])
 class TestGolden:
     """The whole form. Write the files anew after a change that was meant: ARCHSCOPE_WRITE_GOLDEN=1 pytest ..."""
 
