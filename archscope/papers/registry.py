@@ -79,7 +79,7 @@ class Paper:
         self._rules: list[Rule] = []
 
     def measures(self, **patterns: str) -> Callable[[Measurer], Measurer]:
-        """Register a measurer of the figures whose fields (`id`, `quantity`, ...) match; the first that fits answers."""
+        """Register who measures the figures whose fields (`id`, `quantity`, ...) match; the first that fits answers."""
 
         def register(measurer: Measurer) -> Measurer:
             self._rules.append(Rule(measurer, patterns))

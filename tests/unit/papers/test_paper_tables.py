@@ -123,6 +123,13 @@ class TestVgg:
         assert find_row(table, "row", "params")["D"].value == 138_357_544 - (256 * 256 * 9 + 256)
         assert any("D, conv3_3: printed conv3-256, measured -" in note for note in table.notes)
 
+    def test_a_layer_that_is_not_printed_has_a_row(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(vgg_rows.TABLE_1, "E", (*vgg_rows.TABLE_1["E"][:-1], "conv1-512", "M"))
+        table = build_anew("vgg")
+        cells = find_row(table, "row", "conv5", 5)
+        assert (cells["E"].text, cells["E"].mark, cells["D"].text) == ("conv1-512", "", "")
+        assert find_row(table, "row", "depth")["E"].text == "20 weight layers [1]"
+
     def test_a_deleted_pool_breaks_the_span(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(vgg_rows.TABLE_1, "A", tuple(word for word in vgg_rows.TABLE_1["A"][:-1]))
         table = build_anew("vgg")
@@ -332,19 +339,6 @@ class TestPublished:
         assert format_like(self.make("2.7K", printed_number="2.7", scale=1024), 9408) == "9.2K"
         assert format_like(self.make("3.6x10^9", printed_number="3.6", scale=10**9), 3_663_761_408) == "3.7x10^9"
         assert format_like(self.make("1072K", printed_number="1072", scale=1024), 1_042_432) == "1018K"
-
-    def test_a_ledger_numbers_places_and_says_both(self) -> None:
-        ledger = Ledger({"a": self.make("3x3, 64", note="odd"), "b": self.make("7", printed_number="7")})
-        assert ledger.write("a", "here", Measured("3x3,  64")).mark == ""
-        assert ledger.write("a", "here", Measured("5x5, 64")).text == "5x5, 64 [1]"
-        assert ledger.write_number("b", "there", 8).text == "[2] 8"
-        assert ledger.write("a", "here", Measured("", short="s")).text == "- [1]"
-        assert ledger.write("none", "there", Measured("x")).mark == ""
-        assert ledger.write_phrase("none", "there", "x 1", "1").text == "1"
-        assert ledger.list_notes() == (
-            "[1] here: printed 3x3, 64, measured 5x5, 64: odd; printed 3x3, 64, measured -: odd",
-            "[2] there: printed 7, measured 8 (8)",
-        )
 
 
 @pytest.mark.parametrize("name", [family.name for family in list_families()])
