@@ -10,6 +10,7 @@ And from the params of an inception row follow the channels it reads, which the 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby
 
 from archscope.papers.measurement import MeasureError
 from archscope.papers.networks import MAX_POOLS, Convolution, Net
@@ -18,8 +19,15 @@ from archscope.papers.registry import Case
 
 BRANCHES = ("#1x1", "#3x3 reduce", "#3x3", "#5x5 reduce", "#5x5", "pool proj")
 """Columns of Table 1."""
-NAMES = {"avgpool": "avgpool", "dropout": "dropout", "fc": "linear"}
-"""Of the rows that are named by their kind."""
+NAMES = {
+    "conv": "conv{number}",
+    "pool": "pool{number}",
+    "block": "{suffix}",
+    "avgpool": "avgpool",
+    "dropout": "dropout",
+    "fc": "linear",
+}
+"""Of rows, by the kind of their layers: `inception_3a` is `3a`. Other kinds have no row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,37 +41,20 @@ class TableRow:
     paths: tuple[str, ...]
     """The modules that make it; none for the soft-max."""
     above: str = ""
-    """The row whose output it reads; empty for the first."""
+    """The row whose output it reads; empty where nothing stands above."""
 
 
 def list_rows(net: Net) -> tuple[TableRow, ...]:
     """Every row, in order."""
+    layers = [(net.kind(layer), layer.path) for layer in net.children()]
+    shown = [(kind, path) for kind, path in layers if kind in NAMES]
     rows: list[TableRow] = []
-    convolutions: list[str] = []
-
-    def add(name: str, kind: str, *paths: str) -> None:
-        rows.append(TableRow(name, kind, paths, rows[-1].name if rows else ""))
-
-    def add_convolutions() -> None:
-        if convolutions:
-            add(f"conv{1 + _count(rows, 'conv')}", "conv", *convolutions)
-            convolutions.clear()
-
-    for layer in net.children():
-        kind = net.kind(layer)
-        if kind == "conv":
-            convolutions.append(layer.path)
-        elif kind in ("pool", "block") or kind in NAMES:
-            add_convolutions()
-            number = f"pool{1 + _count(rows, 'pool')}" if kind == "pool" else layer.path.rpartition("_")[2]
-            add(NAMES.get(kind, number), kind, layer.path)
-    add_convolutions()
-    add("softmax", "softmax")
-    return tuple(rows)
-
-
-def _count(rows: Sequence[TableRow], kind: str) -> int:
-    return sum(row.kind == kind for row in rows)
+    for _, run in groupby(shown, key=lambda layer: "conv" if layer[0] == "conv" else layer):
+        kinds, paths = zip(*run, strict=True)
+        number = 1 + sum(row.kind == kinds[0] for row in rows)
+        name = NAMES[kinds[0]].format(number=number, suffix=paths[0].rpartition("_")[2])
+        rows.append(TableRow(name, kinds[0], paths, rows[-1].name if rows else ""))
+    return (*rows, TableRow("softmax", "softmax", ()))
 
 
 def find_row(net: Net, name: str) -> TableRow:

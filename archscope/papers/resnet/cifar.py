@@ -4,8 +4,10 @@ The paper prints the form: 1+2n, 2n and 2n layers of 16, 32 and 64 filters on ma
 fits it through what the networks have.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import zip_longest
 
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.papers.layout import CellWriter, Shown, join_distinct
@@ -107,23 +109,28 @@ def fit_form(counts: Sequence[tuple[int, int]]) -> str:
     return f"{rest}+{slope}n" if rest else f"{slope}n"
 
 
+@dataclass(frozen=True, slots=True)
+class _Network:
+    """One row, as measured."""
+
+    n: int
+    depth: int
+    stages: tuple[tuple[int, int], ...]
+    """(layers, filters) of each."""
+
+
 def build_cifar_table(networks: Networks) -> Table:
     """A row for each network of Table 6, a column for each size of the maps."""
     nets = {depth: networks.trace(f"resnet{depth}") for depth in TABLE_6}
     cells = CellWriter(PAPER, networks)
-    stages = range(1, 1 + max(len(list_stages(net)) for net in nets.values()))
-    counts = {depth: [_count_stage(cells, depth, stage) for stage in stages] for depth in TABLE_6}
-    sizes = [_write_sizes(nets.values(), stage) for stage in stages]
-    rows = [
-        _build_forms(cells, sizes, [(find_n(nets[depth]), counts[depth], nets[depth].depth()) for depth in TABLE_6]),
-        _build_filters(cells, sizes, list(counts.values())),
-    ]
-    for depth in TABLE_6:
-        name, n = f"ResNet-{depth}", find_n(nets[depth])
+    sizes = _list_sizes(list(nets.values()))
+    measured = {depth: _measure_network(cells, depth, net, len(sizes)) for depth, net in nets.items()}
+    rows = _build_forms(cells, sizes, list(measured.values()))
+    for depth, network in measured.items():
+        name, n = f"ResNet-{depth}", Cell(str(network.n or "-"), network.n or None)
+        layers = [Cell(str(count), count) for count, _ in network.stages]
         totals = [cells.write_number(f"resnet.t6.{depth}.{total}", name) for total in ("layers", "params")]
-        layers = [Cell(str(count), count) for count, _ in counts[depth]]
-        first = Cell(str(n or "-"), n or None)
-        rows.append(Row((Cell(name), first, *layers, *totals), kind="section" if depth == TABLE_6[0] else "body"))
+        rows.append(Row((Cell(name), n, *layers, *totals), kind="section" if depth == TABLE_6[0] else "body"))
     return Table(
         title="ResNet for CIFAR-10: section 4.2 and Table 6 (He et al. 2015)",
         columns=(
@@ -138,36 +145,36 @@ def build_cifar_table(networks: Networks) -> Table:
     )
 
 
-def _count_stage(cells: CellWriter, depth: int, stage: int) -> tuple[int, int]:
-    """(layers, filters) as measured; zeros where the network has no such stage."""
-    found = cells.measure(f"resnet.t6.{depth}.s{stage}")
-    match found.value if found is not None else None:
-        case (int(layers), int(filters)):
-            return layers, filters
-    return 0, 0
+def _list_sizes(nets: Sequence[Net]) -> list[str]:
+    """`32x32`, ...: the maps of each stage that any of the networks has."""
+    stages = zip_longest(*([net.hwc(stage)[:2] for stage in list_stages(net)] for net in nets))
+    return [join_distinct([f"{size[0]}x{size[1]}" for size in sizes if size]) for sizes in stages]
 
 
-def _write_sizes(nets: Iterable[Net], stage: int) -> str:
-    """`32x32`: the maps of a stage in the networks that have it."""
-    paths = [(net, list_stages(net)[stage - 1 : stage]) for net in nets]
-    return join_distinct(["{}x{}".format(*net.hwc(path)) for net, found in paths for path in found])
+def _measure_network(cells: CellWriter, depth: int, net: Net, count: int) -> _Network:
+    """With zeros for a stage that it has not."""
+    stages = []
+    for number in range(1, 1 + count):
+        found = cells.measure(f"resnet.t6.{depth}.s{number}")
+        match found.value if found is not None else None:
+            case (int(layers), int(filters)):
+                stages.append((layers, filters))
+            case _:
+                stages.append((0, 0))
+    return _Network(find_n(net), net.depth(), tuple(stages))
 
 
-def _build_forms(
-    cells: CellWriter, sizes: Sequence[str], networks: Sequence[tuple[int, Sequence[tuple[int, int]], int]]
-) -> Row:
-    """The lines through the counts of the networks, each with its n, its stages and its depth."""
-    row = [Cell("# layers"), Cell("")]
+def _build_forms(cells: CellWriter, sizes: Sequence[str], networks: Sequence[_Network]) -> list[Row]:
+    """The lines through the layers of each stage and of the whole, and the filters."""
+    forms, filters = [], []
     for number, size in enumerate(sizes):
-        form = fit_form([(n, stages[number][0]) for n, stages, _ in networks])
-        row.append(cells.compare(f"resnet.cifar.s{number + 1}", size, Shown(form, phrase=f"{form} layers")))
-    turned = "+".join(reversed(fit_form([(n, depth) for n, _, depth in networks]).split("+")))
-    return Row((*row, cells.compare("resnet.cifar.6n2", "# layers", Shown(turned)), Cell("")))
-
-
-def _build_filters(cells: CellWriter, sizes: Sequence[str], networks: Sequence[Sequence[tuple[int, int]]]) -> Row:
-    row = [Cell("# filters"), Cell("")]
-    for number, size in enumerate(sizes):
-        widths = join_distinct([str(stages[number][1]) for stages in networks])
-        row.append(cells.compare(f"resnet.cifar.s{number + 1}", size, Shown(widths, phrase=f"{widths} filters")))
-    return Row((*row, Cell(""), Cell("")))
+        figure, form = f"resnet.cifar.s{number + 1}", fit_form([(net.n, net.stages[number][0]) for net in networks])
+        widths = join_distinct([str(net.stages[number][1]) for net in networks])
+        forms.append(cells.compare(figure, size, Shown(form, phrase=f"{form} layers")))
+        filters.append(cells.compare(figure, size, Shown(widths, phrase=f"{widths} filters")))
+    whole = "+".join(reversed(fit_form([(net.n, net.depth) for net in networks]).split("+")))
+    depth = cells.compare("resnet.cifar.6n2", "# layers", Shown(whole))
+    return [
+        Row((Cell("# layers"), Cell(""), *forms, depth, Cell(""))),
+        Row((Cell("# filters"), Cell(""), *filters, Cell(""), Cell(""))),
+    ]
