@@ -23,6 +23,8 @@ PRODUCTS = frozenset({"aten.addmm", "aten.mm"})
 NORMS = frozenset({"aten.native_batch_norm"})
 MAX_POOLS = frozenset({"aten.max_pool2d_with_indices", "aten.max_pool2d"})
 AVERAGE_POOLS = frozenset({"aten.avg_pool2d", "aten.adaptive_avg_pool2d", "aten._adaptive_avg_pool2d", "aten.mean"})
+ADDITIONS = frozenset({"aten.add", "aten.add_"})
+CONCATENATION = "aten.cat"
 
 KINDS = {
     "conv": frozenset({CONVOLUTION}),
@@ -77,7 +79,7 @@ class Net:
         """The first operation of one of these names inside it. Raises MeasureError."""
         found = next((op for op in self.ops(path) if op.name in names), None)
         if found is None:
-            raise MeasureError(f"{path} of {self.trace.target} runs no {' or '.join(names)}")
+            raise MeasureError(f"{path} of {self.trace.target} runs no {' or '.join(sorted(names))}")
         return found
 
     def convolution(self, path: str) -> "Convolution":
@@ -90,7 +92,7 @@ class Net:
 
     def window(self, path: str) -> tuple[int, int]:
         """(kernel, stride) of the convolution or pool that it runs. Raises MeasureError."""
-        op = self.op(path, CONVOLUTION, *MAX_POOLS, "aten.avg_pool2d")
+        op = self.op(path, CONVOLUTION, *MAX_POOLS, *AVERAGE_POOLS)
         if op.name == CONVOLUTION:
             return Convolution(op).side, Convolution(op).stride
         kernel = op.argument("kernel_size")

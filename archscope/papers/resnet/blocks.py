@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from archscope.core.trace import LayerCall
-from archscope.papers.networks import CONVOLUTION, Convolution, Net
+from archscope.papers.networks import ADDITIONS, CONVOLUTION, Convolution, Net
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def count_projections(net: Net) -> int:
 
 def count_additions(net: Net) -> int:
     """Blocks that add their input to what they made."""
-    return sum(any(op.name.startswith("aten.add") for op in net.ops(block.layer.path)) for block in list_blocks(net))
+    return sum(any(op.name in ADDITIONS for op in net.ops(block.layer.path)) for block in list_blocks(net))
 
 
 def count_main(net: Net, stage: str) -> int:

@@ -166,6 +166,16 @@ def test_its_table_is_laid_out_from_the_same_measurers(capsys: Capture) -> None:
     assert "[1] 34-layer: printed 5x5, 64, measured 7x7, 64: a slip" in capsys.readouterr().out
 
 
+def test_a_network_that_cannot_be_traced_is_told(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(networks: Networks) -> Table:
+        networks.trace("resnet19")
+        raise AssertionError("there is no such model")
+
+    monkeypatch.setattr(PAPER, "families", [Family("doe-broken", build)])
+    assert main(["table", "doe-broken"]) == 2
+    assert "resnet19" in capsys.readouterr().err
+
+
 def test_the_other_papers_are_still_there() -> None:
     names = [family.name for family in catalogue.list_families()]
     assert names == ["vgg", "resnet", "resnet-cifar", "googlenet", "ilsvrc", "doe-nets"]
