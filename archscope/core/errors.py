@@ -12,6 +12,7 @@
     │   └── MissingPackageError    it needs a package that is not installed
     ├── DataError                  missing, corrupt or malformed data
     ├── CheckError                 a check failed (exit code 1)
+    ├── MeasureError               a published figure cannot be measured (defined in `archscope.papers.measurement`)
     └── ModelError                 the model itself raised (exit code 3)
         └── ForwardError           in its forward pass; `.summary` holds everything before the failure
                                    (defined in `archscope.api`, since it carries a Summary)

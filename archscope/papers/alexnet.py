@@ -1,5 +1,6 @@
 """AlexNet: the lecture's table (CS231n lecture 9) against the one tower, the paper against the grouped network."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 from archscope.papers.measurement import (
@@ -13,11 +14,11 @@ from archscope.papers.measurement import (
     measure_numbers,
     measure_phrase,
 )
-from archscope.papers.networks import Net, pool_window
-from archscope.papers.registry import REGISTRY, Case
+from archscope.papers.networks import Net
+from archscope.papers.registry import Case, Paper
 
-TABLE = "alexnet_cs231n_table"
-PAPER = "krizhevsky2012_alexnet"
+SLIDE = Paper("alexnet_cs231n_table")
+PAPER = Paper("krizhevsky2012_alexnet")
 CONVOLUTIONS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 GROUPED = ("conv2", "conv4", "conv5")
 
@@ -27,14 +28,13 @@ def _find_row(case: Case) -> str:
     return case.part(1).removeprefix("max_")
 
 
-@REGISTRY.measures(TABLE, id="cs231n.input.output_shape")
+@SLIDE.measures(id="cs231n.input.output_shape")
 def measure_input(case: Case) -> Measurement:
     """The image that the traced network read."""
-    _, channels, height, width = case.net("alexnet").trace.inputs[0].shape
-    return measure_numbers(height, width, channels)
+    return measure_numbers(*case.net("alexnet").image)
 
 
-@REGISTRY.measures(TABLE, quantity="output_shape")
+@SLIDE.measures(quantity="output_shape")
 def measure_row_shape(case: Case) -> Measurement:
     """HxWxC, or the length of a vector, and how it comes about."""
     net, row = case.net("alexnet"), _find_row(case)
@@ -47,17 +47,15 @@ def measure_row_shape(case: Case) -> Measurement:
 def _write_size(net: Net, row: str) -> str:
     """`floor((227 + 2*0 - 11)/4) + 1 = 55`; empty for a layer that keeps the size without a window."""
     before, after = net.layer(row).inputs[0].shape[-1], net.shape(row)[-1]
-    if row.startswith("conv"):
-        convolution = net.convolution(row)
-        kernel, stride, pad = convolution.side, convolution.stride, convolution.padding
-    elif row.startswith("pool"):
-        (kernel, stride), pad = pool_window(net, row), 0
-    else:
+    kind = net.kind(net.layer(row))
+    if kind not in ("conv", "pool"):
         return ""
+    kernel, stride = net.window(row)
+    pad = net.convolution(row).padding if kind == "conv" else 0
     return f"floor(({before} + 2*{pad} - {kernel})/{stride}) + 1 = {after}"
 
 
-@REGISTRY.measures(TABLE, quantity="filters/kernel/stride/pad")
+@SLIDE.measures(quantity="filters/kernel/stride/pad")
 def measure_filters(case: Case) -> Measurement:
     """`96 11x11 filters at stride 4, pad 0`."""
     found = case.net("alexnet").convolution(_find_row(case))
@@ -65,20 +63,20 @@ def measure_filters(case: Case) -> Measurement:
     return measure_phrase(words, (found.out_channels, found.side, found.stride, found.padding))
 
 
-@REGISTRY.measures(TABLE, quantity="kernel/stride/pad")
+@SLIDE.measures(quantity="kernel/stride/pad")
 def measure_window(case: Case) -> Measurement:
     """`3x3 filters at stride 2`."""
-    kernel, stride = pool_window(case.net("alexnet"), _find_row(case))
+    kernel, stride = case.net("alexnet").window(_find_row(case))
     return measure_phrase(f"{kernel}x{kernel} filters at stride {stride}", (kernel, stride))
 
 
-@REGISTRY.measures(TABLE, quantity="neurons")
+@SLIDE.measures(quantity="neurons")
 def measure_fc_neurons(case: Case) -> Measurement:
     """Outputs of a fully connected layer."""
     return measure_amount(case.net("alexnet").features(_find_row(case))[1])
 
 
-@REGISTRY.measures(TABLE, id="cs231n.conv1.params_printed")
+@SLIDE.measures(id="cs231n.conv1.params_printed")
 def measure_conv1_weights(case: Case) -> Measurement:
     """Weights of CONV1, which the slide rounds to thousands."""
     found = case.net("alexnet").convolution("conv1")
@@ -87,7 +85,7 @@ def measure_conv1_weights(case: Case) -> Measurement:
     return Measurement(f"{found.weights:,}", found.weights, reading, arithmetic)
 
 
-@REGISTRY.measures(TABLE, id="cs231n.groups")
+@SLIDE.measures(id="cs231n.groups")
 def measure_single_column(case: Case) -> Measurement:
     """Groups of CONV2, CONV4 and CONV5: one column reads everything."""
     one, two = case.net("alexnet"), case.net("alexnet_2012")
@@ -97,14 +95,13 @@ def measure_single_column(case: Case) -> Measurement:
     return Measurement(f"groups {text}", groups, Claim(set(groups) == {1}), more)
 
 
-@REGISTRY.measures(PAPER, id="alexnet.params")
+@PAPER.measures(id="alexnet.params")
 def measure_params(case: Case) -> Measurement:
     """Parameters of the network as described, with its two towers."""
-    net = case.net("alexnet_2012")
-    return measure_amount(net.params(), net.sum_params())
+    return case.net("alexnet_2012").measure_params()
 
 
-@REGISTRY.measures(PAPER, id="alexnet.neurons.input")
+@PAPER.measures(id="alexnet.neurons.input")
 def measure_input_neurons(case: Case) -> Measurement:
     """Values of the printed image."""
     printed = case.facts["alexnet.input_size"].published
@@ -113,14 +110,14 @@ def measure_input_neurons(case: Case) -> Measurement:
     return measure_amount(product, f"{height}*{width}*{channels} = {product:,}")
 
 
-@REGISTRY.measures(PAPER, id="alexnet.neurons.total")
+@PAPER.measures(id="alexnet.neurons.total")
 def measure_neurons(case: Case) -> Measurement:
     """Outputs of the eight layers with weights."""
     counts = [_count_neurons(case, name) for name in (*CONVOLUTIONS, "fc6", "fc7", "fc8")]
     return measure_amount(sum(counts), f"{' + '.join(f'{count:,}' for count in counts)} = {sum(counts):,}")
 
 
-@REGISTRY.measures(PAPER, id="alexnet.neurons.*")
+@PAPER.measures(id="alexnet.neurons.*")
 def measure_layer_neurons(case: Case) -> Measurement:
     """Outputs of one layer."""
     name = case.part(-1)
@@ -133,24 +130,18 @@ def _count_neurons(case: Case, name: str) -> int:
     return case.net("alexnet_2012").layer(name).outputs[0].spec.elements
 
 
-@REGISTRY.measures(PAPER, id="alexnet.input_size")
+@PAPER.measures(id="alexnet.input_size")
 def measure_input_size(case: Case) -> Measurement:
     """The image that the printed kernel, stride and neuron counts need."""
     net = case.net("alexnet_2012")
-    _, channels, height, width = net.trace.inputs[0].shape
-    return Measurement(
-        f"{height}x{width}x{channels}",
-        (height, width, channels),
-        Numbers((height, width, channels)),
-        _write_size(net, "conv1"),
-        conflict=_contradict_input(case, net),
-    )
+    found = measure_numbers(*net.image, arithmetic=_write_size(net, "conv1"))
+    return replace(found, conflict=_contradict_input(case, net))
 
 
 def _contradict_input(case: Case, net: Net) -> str:
     """From 224 without padding, conv2 would have other neurons than the paper prints for it."""
     conv1, printed = net.convolution("conv1"), int(case.facts["alexnet.input_size"].published.split("x")[0])
-    kernel, stride = pool_window(net, "pool1")
+    kernel, stride = net.window("pool1")
     maps = (printed - conv1.side) // conv1.stride + 1
     pooled = (maps - kernel) // stride + 1
     channels = net.convolution("conv2").out_channels
@@ -165,7 +156,7 @@ def _contradict_input(case: Case, net: Net) -> str:
     )
 
 
-@REGISTRY.measures(PAPER, quantity="kernel/stride/groups")
+@PAPER.measures(quantity="kernel/stride/groups")
 def measure_kernels(case: Case) -> Measurement:
     """`256 kernels of size 5x5x48`: the depth is what one kernel reads."""
     found = case.net("alexnet_2012").convolution(case.fact.where)
@@ -174,7 +165,7 @@ def measure_kernels(case: Case) -> Measurement:
     return measure_phrase(words, (found.out_channels, *found.kernel, found.in_channels))
 
 
-@REGISTRY.measures(PAPER, id="alexnet.groups")
+@PAPER.measures(id="alexnet.groups")
 def measure_groups(case: Case) -> Measurement:
     """Groups of the layers that read their own GPU's maps."""
     net = case.net("alexnet_2012")
@@ -184,20 +175,20 @@ def measure_groups(case: Case) -> Measurement:
     return Measurement(f"groups {', '.join(map(str, groups))}", groups, reading)
 
 
-@REGISTRY.measures(PAPER, id="alexnet.fc")
+@PAPER.measures(id="alexnet.fc")
 def measure_hidden(case: Case) -> Measurement:
     """Both hidden layers."""
     sizes = {case.net("alexnet_2012").features(name)[1] for name in ("fc6", "fc7")}
     return measure_amount(max(sizes)) if len(sizes) == 1 else measure_numbers(*sorted(sizes))
 
 
-@REGISTRY.measures(PAPER, id="alexnet.fc8")
+@PAPER.measures(id="alexnet.fc8")
 def measure_scores(case: Case) -> Measurement:
     """Class scores."""
     return measure_amount(case.net("alexnet_2012").features("fc8")[1])
 
 
-@REGISTRY.measures(PAPER, id="alexnet.weight_layers")
+@PAPER.measures(id="alexnet.weight_layers")
 def measure_weight_layers(case: Case) -> Measurement:
     """All, convolutional and fully connected."""
     net = case.net("alexnet_2012")
@@ -207,7 +198,7 @@ def measure_weight_layers(case: Case) -> Measurement:
     return Measurement(str(net.depth()), net.depth(), Numbers((net.depth(), convolutions, linear)), arithmetic)
 
 
-@REGISTRY.measures(PAPER, quantity="lrn_constant")
+@PAPER.measures(quantity="lrn_constant")
 def measure_response_norm(case: Case) -> Measurement:
     """k, n, alpha and beta of the traced layer; torch divides alpha by n, the paper does not."""
     settings = dict(case.net("alexnet_2012").layer("norm1").settings)
@@ -222,16 +213,16 @@ def measure_response_norm(case: Case) -> Measurement:
     return Measurement(f"{float(value):g} in torch", pair, Amount(value), arithmetic, (plain,))
 
 
-@REGISTRY.measures(PAPER, id="alexnet.pool")
+@PAPER.measures(id="alexnet.pool")
 def measure_pool(case: Case) -> Measurement:
     """Stride and window of the max pools."""
-    windows = {pool_window(case.net("alexnet_2012"), name) for name in ("pool1", "pool2", "pool3")}
+    windows = {case.net("alexnet_2012").window(name) for name in ("pool1", "pool2", "pool3")}
     kernel, stride = max(windows)
     overlap = "overlapping" if kernel > stride else "not overlapping"
     return measure_phrase(f"s = {stride}, z = {kernel} ({overlap})", (stride, kernel))
 
 
-@REGISTRY.measures(PAPER, id="alexnet.pool.equivalent")
+@PAPER.measures(id="alexnet.pool.equivalent")
 def measure_equivalent_pool(case: Case) -> Measurement:
     """Sizes after each pool, as traced, against those of a 2x2 window."""
     net = case.net("alexnet_2012")
@@ -245,7 +236,7 @@ def measure_equivalent_pool(case: Case) -> Measurement:
     return Measurement(text, tuple(smaller), Claim(smaller == traced), "; ".join(steps))
 
 
-@REGISTRY.measures(PAPER, id="alexnet.connections")
+@PAPER.measures(id="alexnet.connections")
 def measure_connections(case: Case) -> Measurement:
     """Multiply-adds of one image."""
     net = case.net("alexnet_2012")
@@ -253,20 +244,20 @@ def measure_connections(case: Case) -> Measurement:
     return measure_amount(net.macs(), net.sum_macs(), convolutions)
 
 
-@REGISTRY.measures(PAPER, id="alexnet.augment.factor")
+@PAPER.measures(id="alexnet.augment.factor")
 def measure_crops(_: Case) -> Measurement:
     """Positions of a 224 crop in a 256 image, times the reflection (section 4.1)."""
     positions = len(range(256 - 224 + 1))
     return measure_amount(2 * positions**2, f"2*(256 - 224 + 1)^2 = {2 * positions**2:,}")
 
 
-@REGISTRY.measures(PAPER, id="alexnet.testcrops")
+@PAPER.measures(id="alexnet.testcrops")
 def measure_test_crops(_: Case) -> Measurement:
     """Four corners and the centre, and their reflections (section 4.1)."""
     return Measurement("10", 10, Numbers((5, 10)), "(4 + 1)*2 = 10")
 
 
-@REGISTRY.measures(PAPER, id="alexnet.valtest")
+@PAPER.measures(id="alexnet.valtest")
 def measure_split_difference(case: Case) -> Measurement:
     """The largest difference between the validation and test errors that Table 2 prints."""
     pairs = [

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 from archscope.core.errors import UnknownNameError, UsageError
 from archscope.core.table import Table
-from archscope.papers.tables import FAMILIES, Family, find_family
-from archscope.papers.tables.reading import Traced
+from archscope.papers.catalogue import find_family, list_families
+from archscope.papers.networks import Networks
+from archscope.papers.registry import Family
 from archscope.rendering.formats import RenderOptions, find_format
 from archscope.rendering.report import Report
 
@@ -18,15 +19,17 @@ class FamilyTable(Report):
     """The table of a paper, measured cell by cell."""
 
     family: Family
-    passes: dict[str, Traced]
-    """Traces with their costs, by the names of the family's models."""
+    networks: Networks
+    """The family's models, traced."""
+    table: Table
+    """With all the room it wants."""
 
     def build_tables(self, width: int | None = None) -> Sequence[Table]:
         """The table, in its narrow form where a terminal of `width` columns is too narrow for it."""
-        table = self.family.build(self.passes)
-        if self.family.build_narrow is not None and width is not None and _measure_width(table) > width:
-            return (self.family.build_narrow(self.passes),)
-        return (table,)
+        narrow = self.family.build_narrow
+        if narrow is not None and width is not None and _measure_width(self.table) > width:
+            return (narrow(self.networks),)
+        return (self.table,)
 
 
 def choose_family_table(name: str, style: str | None, *, wants_one_model: bool) -> FamilyTable | None:
@@ -39,7 +42,7 @@ def choose_family_table(name: str, style: str | None, *, wants_one_model: bool) 
     family = find_family(name)
     wants_one_model = wants_one_model or style == "cs231n"
     if style == "paper" and (family is None or wants_one_model):
-        names = ", ".join(known.name for known in FAMILIES)
+        names = ", ".join(known.name for known in list_families())
         raise UsageError(
             f"{name} with these options is one model: no paper prints it as a table",
             f"--style paper is for {names}, without --arg, --input, --train, --mode and --receptive",
@@ -49,13 +52,8 @@ def choose_family_table(name: str, style: str | None, *, wants_one_model: bool) 
 
 def trace_family(family: Family) -> FamilyTable:
     """The family's table, its models traced."""
-    from archscope.observation import observe_target
-
-    passes = {}
-    for name in family.models:
-        observed = observe_target(name)
-        passes[name] = (observed.trace, observed.costs)
-    return FamilyTable(family, passes)
+    networks = Networks()
+    return FamilyTable(family, networks, family.build(networks))
 
 
 def _measure_width(table: Table) -> int:

@@ -7,33 +7,14 @@ from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
 
-from archscope.papers import (
-    adaptive,
-    alexnet,
-    googlenet,
-    ilsvrc,
-    lecture,
-    notebooks,
-    resnet,
-    resnet_cifar,
-    resnet_shortcuts,
-    snippets,
-    training,
-    vgg,
-)
+from archscope.papers.catalogue import find_paper
 from archscope.papers.measurement import MeasureError, UnavailableError, Value
 from archscope.papers.networks import Networks
-from archscope.papers.published import Fact, index_facts, list_sources, load_facts
-from archscope.papers.registry import REGISTRY, Case
+from archscope.papers.published import Fact, choose_facts, index_facts, list_sources
+from archscope.papers.registry import Case
 from archscope.papers.verdicts import Verdict, judge_with_reason
 
 FILE = "explanations.toml"
-
-PAPERS = (
-    *(alexnet, vgg, googlenet, resnet, resnet_cifar, resnet_shortcuts, ilsvrc),
-    *(lecture, notebooks, adaptive, snippets, training),
-)
-"""The modules whose measurers answer; importing them registers these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,33 +46,10 @@ def find_explanation(fact: str, verdict: str) -> str:
     return ""
 
 
-_ = (
-    adaptive,
-    alexnet,
-    googlenet,
-    ilsvrc,
-    lecture,
-    notebooks,
-    resnet,
-    resnet_cifar,
-    resnet_shortcuts,
-    snippets,
-    training,
-    vgg,
-)  # importing them registers the measurers
-
 RECOMPUTABLE = ("trace", "arithmetic", "run")
 """Checks that something measurable answers."""
 ODD: tuple[Verdict, ...] = ("convention", "inconsistent", "wrong")
 """Verdicts that need an explanation."""
-
-FAILURES = (MeasureError, LookupError, ArithmeticError, ValueError)
-"""What a measurer raises where the network is not what the figure speaks of: no such layer, block or size."""
-
-UNDESCRIBED = {
-    "ilsvrc.2013.layers": "the network of Zeiler and Fergus is described in a figure only, and is not built in",
-}
-"""Figures that a trace could answer if somebody described the network."""
 
 _REASONS = {
     "text": "compares texts: nothing to measure",
@@ -137,32 +95,20 @@ def verify_facts(
     """
     networks = networks or Networks()
     index = index_facts(*list_sources())
-    pairs = list_facts() if chosen is None else chosen
+    pairs = choose_facts(None) if chosen is None else chosen
     return tuple(_verify(Case(fact, networks, index), source) for source, fact in pairs)
-
-
-def list_facts() -> tuple[tuple[str, Fact], ...]:
-    """Every published figure with the name of its source."""
-    return tuple((source, fact) for source in list_sources() for fact in load_facts(source))
 
 
 def _verify(case: Case, source: str) -> Entry:
     fact = case.fact
     if fact.check not in RECOMPUTABLE:
         return Entry(fact, source, "not recomputable", reason=_join_reason(_REASONS[fact.check], fact.note))
-    if fact.id in UNDESCRIBED:
-        return Entry(fact, source, "not recomputable", reason=UNDESCRIBED[fact.id])
-    measurer = REGISTRY.find(fact, source)
     try:
-        if measurer is None:
-            raise MeasureError("no measurer answers it")
-        measurement = measurer(case)
+        measurement = find_paper(source).measure(case)
     except UnavailableError as error:
         return Entry(fact, source, "not recomputable", reason=str(error))
-    except FAILURES as error:
-        return Entry(
-            fact, source, "not recomputable", reason=f"failed: {str(error) or type(error).__name__}", failed=True
-        )
+    except MeasureError as error:
+        return Entry(fact, source, "not recomputable", reason=f"failed: {error}", failed=True)
     verdict, reason = judge_with_reason(fact, measurement)
     return Entry(
         fact,

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
 
+from archscope.core.errors import ArchscopeError
+
 Value: TypeAlias = "int | str | tuple[Value, ...]"
 """A measured value as JSON has it: an integer, a list of sizes or words; a fraction is `(numerator, denominator)`."""
 
 
-class MeasureError(Exception):
+class MeasureError(ArchscopeError):
     """A figure that should be measured cannot be: the network has no such layer, or its forward pass failed."""
 
 

@@ -1,7 +1,7 @@
-"""Names of networks go in; their traces come out, each made once, with the questions that published figures ask.
+"""Networks by name, each traced once, and what published figures ask of a trace.
 
-Everything is read from what ran: operations, their operands' shapes and arguments, and the dataflow between them; never
-from the builders' own rows.
+Every answer is read from what ran: operations, their operands' shapes and arguments, and the dataflow between them. The
+builders' own rows are never looked at.
 """
 
 from collections.abc import Callable
@@ -11,16 +11,31 @@ from typing import Any
 import torch
 from torch import nn
 
+from archscope.analysis.outline import list_children
 from archscope.core.errors import ArchscopeError
 from archscope.core.trace import LayerCall, OpRecord, Setting
 from archscope.core.words import TraceOptions
 from archscope.observation import Observed, observe_call, observe_target
-from archscope.papers.measurement import MeasureError
+from archscope.papers.measurement import MeasureError, Measurement, measure_amount
 
 CONVOLUTION = "aten.convolution"
 PRODUCTS = frozenset({"aten.addmm", "aten.mm"})
+NORMS = frozenset({"aten.native_batch_norm"})
 MAX_POOLS = frozenset({"aten.max_pool2d_with_indices", "aten.max_pool2d"})
-POOLS = MAX_POOLS | {"aten.avg_pool2d", "aten.adaptive_avg_pool2d", "aten._adaptive_avg_pool2d", "aten.mean"}
+AVERAGE_POOLS = frozenset({"aten.avg_pool2d", "aten.adaptive_avg_pool2d", "aten._adaptive_avg_pool2d", "aten.mean"})
+ADDITIONS = frozenset({"aten.add", "aten.add_"})
+CONCATENATION = "aten.cat"
+
+KINDS = {
+    "conv": frozenset({CONVOLUTION}),
+    "pool": MAX_POOLS,
+    "fc": PRODUCTS,
+    "norm": NORMS,
+    "avgpool": AVERAGE_POOLS,
+}
+"""What a layer is by the operations that it runs."""
+TYPES = {"LocalResponseNorm": "lrn", "Dropout": "dropout"}
+"""What it is by its class, where no one operation tells."""
 
 
 class Net:
@@ -30,10 +45,7 @@ class Net:
         self.observed = observed
         self.trace = observed.trace
         self._layers = {layer.path: layer for layer in reversed(observed.trace.layers)}
-        self._children: dict[int, list[LayerCall]] = {}
-        for layer in observed.trace.layers:
-            if layer.parent is not None:
-                self._children.setdefault(layer.parent, []).append(layer)
+        self._children = list_children(observed.trace)
 
     def layer(self, path: str) -> LayerCall:
         """The first call of that module. Raises MeasureError where it never ran."""
@@ -47,7 +59,16 @@ class Net:
 
     def children(self, path: str = "") -> list[LayerCall]:
         """The calls that it made itself."""
-        return self._children.get(self.layer(path).id, [])
+        return [self.trace.layers[call] for call in self._children[self.layer(path).id]]
+
+    def kind(self, layer: LayerCall) -> str:
+        """A key of KINDS (`pool` is of maxima), a value of TYPES, `block` where it calls others, or empty."""
+        if not layer.leaf:
+            return "block"
+        if layer.type in TYPES:
+            return TYPES[layer.type]
+        names = {op.name for op in self.trace.ops[layer.first_op : layer.end_op]}
+        return next((kind for kind, operators in KINDS.items() if names & operators), "")
 
     def ops(self, path: str = "") -> tuple[OpRecord, ...]:
         """The operations that ran inside it."""
@@ -58,7 +79,7 @@ class Net:
         """The first operation of one of these names inside it. Raises MeasureError."""
         found = next((op for op in self.ops(path) if op.name in names), None)
         if found is None:
-            raise MeasureError(f"{path} of {self.trace.target} runs no {' or '.join(names)}")
+            raise MeasureError(f"{path} of {self.trace.target} runs no {' or '.join(sorted(names))}")
         return found
 
     def convolution(self, path: str) -> "Convolution":
@@ -68,6 +89,14 @@ class Net:
     def convolutions(self, path: str = "") -> list["Convolution"]:
         """Every convolution inside it, in order."""
         return [Convolution(op) for op in self.ops(path) if op.name == CONVOLUTION]
+
+    def window(self, path: str) -> tuple[int, int]:
+        """(kernel, stride) of the convolution or pool that it runs. Raises MeasureError."""
+        op = self.op(path, CONVOLUTION, *MAX_POOLS, *AVERAGE_POOLS)
+        if op.name == CONVOLUTION:
+            return Convolution(op).side, Convolution(op).stride
+        kernel = op.argument("kernel_size")
+        return read_size(kernel), read_size(op.argument("stride") or kernel)
 
     def shape(self, path: str) -> tuple[int, ...]:
         """Of its first output, `(N, C, H, W)` or `(N, C)`. Raises MeasureError."""
@@ -79,6 +108,11 @@ class Net:
     def hwc(self, path: str) -> tuple[int, int, int]:
         """(H, W, C) of its first output, 1x1 for a vector."""
         return arrange_hwc(self.shape(path))
+
+    @property
+    def image(self) -> tuple[int, int, int]:
+        """(H, W, C) of what the network read."""
+        return arrange_hwc(self.trace.inputs[0].shape)
 
     def features(self, path: str) -> tuple[int, int]:
         """(inputs, outputs) of the matrix product that it runs."""
@@ -129,11 +163,19 @@ class Net:
         return max(depths.values(), default=0)
 
     def _is_pool(self, op: OpRecord) -> bool:
-        return op.name in POOLS and "Pool" in self.trace.layers[op.layer].type
+        return op.name in MAX_POOLS | AVERAGE_POOLS and "Pool" in self.trace.layers[op.layer].type
 
     def count_types(self, *types: str) -> int:
         """Calls of layers of these types."""
         return sum(layer.type in types for layer in self.trace.layers)
+
+    def measure_params(self) -> Measurement:
+        """All parameters, as the sum over the network's parts."""
+        return measure_amount(self.params(), self.sum_params())
+
+    def measure_macs(self) -> Measurement:
+        """Multiply-adds of one image, as the sum over the network's parts."""
+        return measure_amount(self.macs(), self.sum_macs())
 
     def sum_params(self) -> str:
         """`34,944 + ... = 62,378,344`, over the parts of the network."""
@@ -154,11 +196,10 @@ class Convolution:
         self.layer = op.layer
         self.out_channels, self.in_channels, *kernel = weight.shape
         self.kernel: tuple[int, ...] = tuple(kernel)
-        self.stride = uniform(op.argument("stride"))
-        self.padding = uniform(op.argument("padding"))
-        self.groups = uniform(op.argument("groups"))
+        self.stride = read_size(op.argument("stride"))
+        self.padding = read_size(op.argument("padding"))
+        self.groups = read_size(op.argument("groups"))
         self.weights = prod(weight.shape)
-        self.positions = prod(op.outputs[0].shape[2:])
 
     @property
     def size(self) -> str:
@@ -225,21 +266,13 @@ def arrange_hwc(shape: tuple[int, ...]) -> tuple[int, int, int]:
     raise MeasureError(f"{shape} is no image and no vector")
 
 
-def uniform(value: Setting) -> int:
-    """A size that is the same in every dimension. Raises MeasureError where it is not."""
+def read_size(value: Setting) -> int:
+    """A size that is the same in every dimension: `(3, 3)` -> 3. Raises MeasureError where it is not."""
     sizes = set(value) if isinstance(value, tuple) else {value}
     size = next(iter(sizes), None)
     if len(sizes) != 1 or not isinstance(size, int):
         raise MeasureError(f"{value} is not one size")
     return size
-
-
-def pool_window(net: Net, path: str) -> tuple[int, int]:
-    """(kernel, stride) of the max or average pool that it runs."""
-    op = net.op(path, *MAX_POOLS, "aten.avg_pool2d")
-    stride = op.argument("stride")
-    kernel = op.argument("kernel_size")
-    return uniform(kernel), uniform(stride if stride else kernel)
 
 
 def write_sum(parts: list[int], total: int) -> str:

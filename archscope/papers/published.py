@@ -206,7 +206,6 @@ def _significant_step(fact: Fact) -> Fraction:
     return Fraction(10) ** max(0, len(digits) - kept)
 
 
-FAMILIES = ("alexnet", "vgg", "googlenet", "resnet")
 _VARIANT = re.compile(r"(_v1|_bn)$")
 
 
@@ -239,7 +238,7 @@ def _find_meaning(word: str) -> Callable[[str, Fact], bool]:
         if folded in source.split("_"):
             return True
         models = _read_models(fact.model)
-        if folded in FAMILIES:
+        if folded in _list_model_families():
             return any(model.startswith(folded) for model in models)
         return bool(models & names) or fact.id.startswith(f"{folded}.")
 
@@ -268,7 +267,12 @@ def _fold(text: str) -> str:
     return re.sub(r"[\s_-]", "", text).casefold()
 
 
+def _list_model_families() -> tuple[str, ...]:
+    """`vgg`, `resnet`, ...: `vgg-cifar` is one of the VGGs."""
+    return tuple(dict.fromkeys(entry.family.partition("-")[0] for entry in list_entries()))
+
+
 def _list_words() -> tuple[str, ...]:
     sources = [load_source(source) for source in list_sources()]
     models = [name for entry in list_entries() for name in (entry.name, *entry.aliases)]
-    return (*FAMILIES, *models, *(source.key for source in sources), *(source.name for source in sources))
+    return (*_list_model_families(), *models, *(source.key for source in sources), *(source.name for source in sources))

@@ -1,4 +1,4 @@
-"""Which measurer answers which figure: patterns of source, id, model, place and quantity, registered one by one."""
+"""How a paper is registered: its measurers, by patterns of what the figures are, and the tables laid out from them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,9 +6,13 @@ from fnmatch import fnmatchcase
 from fractions import Fraction
 from typing import Any, TypeAlias
 
+from archscope.core.table import Table
 from archscope.papers.measurement import MeasureError, Measurement
 from archscope.papers.networks import Net, Networks
 from archscope.papers.published import Fact, read_amount
+
+FAILURES = (LookupError, ArithmeticError, ValueError)
+"""What a measurer raises where the network is not what the figure speaks of: no such block, no such size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,37 +49,58 @@ class Rule:
     """A measurer and the figures it answers."""
 
     measurer: Measurer
-    source: str
-    """Name of the source's file."""
     patterns: Mapping[str, str]
     """By field of the figure; all must match."""
 
-    def fits(self, fact: Fact, source: str) -> bool:
+    def fits(self, fact: Fact) -> bool:
         """Whether it answers this figure."""
-        return source == self.source and all(
-            fnmatchcase(str(getattr(fact, name)), pattern) for name, pattern in self.patterns.items()
-        )
+        return all(fnmatchcase(str(getattr(fact, name)), pattern) for name, pattern in self.patterns.items())
 
 
-class Registry:
-    """Rules in the order of their registration: the first that fits answers."""
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A table of several networks, as their paper prints it."""
 
-    def __init__(self) -> None:
+    name: str
+    """What people type: `archscope table vgg`."""
+    build: Callable[[Networks], Table]
+    """Traces what it needs, or takes it from the networks given."""
+    build_narrow: Callable[[Networks], Table] | None = None
+    """The form for a terminal that the table itself is too wide for; None where it needs none."""
+
+
+class Paper:
+    """One source of published figures: who measures them, and the tables that are laid out from them."""
+
+    def __init__(self, source: str) -> None:
+        """`source` is the name of its file of figures, `simonyan2014_vgg`."""
+        self.source = source
+        self.families: list[Family] = []
         self._rules: list[Rule] = []
 
-    def measures(self, source: str, **patterns: str) -> Callable[[Measurer], Measurer]:
-        """Register a measurer for the figures of `source` whose fields (`id`, `model`, `where`, ...) match."""
+    def measures(self, **patterns: str) -> Callable[[Measurer], Measurer]:
+        """Register who measures the figures whose fields (`id`, `quantity`, ...) match; the first that fits answers."""
 
         def register(measurer: Measurer) -> Measurer:
-            self._rules.append(Rule(measurer, source, patterns))
+            self._rules.append(Rule(measurer, patterns))
             return measurer
 
         return register
 
-    def find(self, fact: Fact, source: str) -> Measurer | None:
-        """The measurer of that figure."""
-        return next((rule.measurer for rule in self._rules if rule.fits(fact, source)), None)
+    def add_family(self, family: Family) -> None:
+        """Register a table."""
+        self.families.append(family)
 
+    def measure(self, case: Case) -> Measurement:
+        """Answer a figure, printed or not.
 
-REGISTRY = Registry()
-"""Filled by the modules of `measures`."""
+        Raises MeasureError where nobody answers it or the network has no such thing, UnavailableError where this
+        machine or this package lacks what is needed.
+        """
+        measurer = next((rule.measurer for rule in self._rules if rule.fits(case.fact)), None)
+        if measurer is None:
+            raise MeasureError("no measurer answers it")
+        try:
+            return measurer(case)
+        except FAILURES as error:
+            raise MeasureError(str(error) or type(error).__name__) from error

@@ -1,4 +1,4 @@
-"""A published figure and its measurement go in; a verdict comes out, by the rules that the help states."""
+"""The verdict on a published figure and its measurement, by the rules that `archscope verify --help` states."""
 
 import re
 from fractions import Fraction

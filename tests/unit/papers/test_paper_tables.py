@@ -9,42 +9,37 @@ from typing import Any
 
 import pytest
 
-from archscope.api.calls import trace_target
 from archscope.core.errors import DataError, UnknownNameError
 from archscope.core.table import Table, get_value, place_cells
-from archscope.core.words import TraceOptions
 from archscope.models import googlenet as googlenet_builder
 from archscope.models import resnet as resnet_builder
 from archscope.models import vgg_rows
+from archscope.papers.catalogue import find_family, list_families
+from archscope.papers.ilsvrc import YEARS
+from archscope.papers.layout import format_like, normalise, round_printed
+from archscope.papers.networks import Networks
 from archscope.papers.published import Fact, index_facts, list_sources, load_facts, load_source
-from archscope.papers.tables import FAMILIES, find_family
-from archscope.papers.tables.ilsvrc import YEARS
-from archscope.papers.tables.printed import Ledger, Measured, format_like, normalise, round_printed
-from archscope.papers.tables.resnet_cifar import fit_form
+from archscope.papers.resnet.cifar import fit_form
 from archscope.rendering import render
 
 Grid = list[dict[str, Any]]
 
 
-def trace_family(name: str) -> Any:
-    family = find_family(name)
-    assert family is not None
-    summaries = {model: trace_target(model, TraceOptions()) for model in family.models}
-    return family, {model: (summary.trace, summary.costs) for model, summary in summaries.items()}
+NETWORKS = Networks()
+"""Those of the builders as they are, each traced once."""
 
 
 def build_anew(name: str) -> Table:
-    family, passes = trace_family(name)
-    return family.build(passes)
-
-
-trace_once = cache(trace_family)
+    family = find_family(name)
+    assert family is not None
+    return family.build(Networks())
 
 
 @cache
 def build(name: str, *, narrow: bool = False) -> Table:
-    family, passes = trace_once(name)
-    return family.build_narrow(passes) if narrow and family.build_narrow else family.build(passes)
+    family = find_family(name)
+    assert family is not None
+    return family.build_narrow(NETWORKS) if narrow and family.build_narrow else family.build(NETWORKS)
 
 
 def read_cells(table: Table) -> list[dict[str, Any]]:
@@ -127,6 +122,13 @@ class TestVgg:
         assert find_row(table, "row", "depth")["D"].text == "15 weight layers [1]"
         assert find_row(table, "row", "params")["D"].value == 138_357_544 - (256 * 256 * 9 + 256)
         assert any("D, conv3_3: printed conv3-256, measured -" in note for note in table.notes)
+
+    def test_a_layer_that_is_not_printed_has_a_row(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(vgg_rows.TABLE_1, "E", (*vgg_rows.TABLE_1["E"][:-1], "conv1-512", "M"))
+        table = build_anew("vgg")
+        cells = find_row(table, "row", "conv5", 5)
+        assert (cells["E"].text, cells["E"].mark, cells["D"].text) == ("conv1-512", "", "")
+        assert find_row(table, "row", "depth")["E"].text == "20 weight layers [1]"
 
     def test_a_deleted_pool_breaks_the_span(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(vgg_rows.TABLE_1, "A", tuple(word for word in vgg_rows.TABLE_1["A"][:-1]))
@@ -338,21 +340,8 @@ class TestPublished:
         assert format_like(self.make("3.6x10^9", printed_number="3.6", scale=10**9), 3_663_761_408) == "3.7x10^9"
         assert format_like(self.make("1072K", printed_number="1072", scale=1024), 1_042_432) == "1018K"
 
-    def test_a_ledger_numbers_places_and_says_both(self) -> None:
-        ledger = Ledger({"a": self.make("3x3, 64", note="odd"), "b": self.make("7", printed_number="7")})
-        assert ledger.write("a", "here", Measured("3x3,  64")).mark == ""
-        assert ledger.write("a", "here", Measured("5x5, 64")).text == "5x5, 64 [1]"
-        assert ledger.write_number("b", "there", 8).text == "[2] 8"
-        assert ledger.write("a", "here", Measured("", short="s")).text == "- [1]"
-        assert ledger.write("none", "there", Measured("x")).mark == ""
-        assert ledger.write_phrase("none", "there", "x 1", "1").text == "1"
-        assert ledger.list_notes() == (
-            "[1] here: printed 3x3, 64, measured 5x5, 64: odd; printed 3x3, 64, measured -: odd",
-            "[2] there: printed 7, measured 8 (8)",
-        )
 
-
-@pytest.mark.parametrize("name", [family.name for family in FAMILIES])
+@pytest.mark.parametrize("name", [family.name for family in list_families()])
 class TestGolden:
     """The whole form. Write the files anew after a change that was meant: ARCHSCOPE_WRITE_GOLDEN=1 pytest ..."""
 

@@ -103,7 +103,7 @@ def test_weights_drawn_as_the_slide_says(monkeypatch: pytest.MonkeyPatch) -> Non
     def draw(module: Any, *, fan: str) -> None:
         module.weight.data.normal_(0, (2 / 27) ** 0.25)
 
-    monkeypatch.setattr("archscope.papers.training.initialise_he", draw)
+    monkeypatch.setattr("archscope.papers.lecture.training.initialise_he", draw)
     assert verify("lecture.he.var")["lecture.he.var"].verdict == "agrees"
 
 

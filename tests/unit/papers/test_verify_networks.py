@@ -7,10 +7,10 @@ import pytest
 
 from archscope.papers.ledger import verify_facts
 from archscope.papers.measurement import MeasureError
-from archscope.papers.networks import Networks, arrange_hwc, pool_window, uniform, write_sum
+from archscope.papers.networks import Networks, arrange_hwc, read_size, write_sum
 from archscope.papers.published import choose_facts
-from archscope.papers.residual_stages import count_projections, describe_stage, list_stages
-from archscope.papers.vgg_walk import list_configuration, walk_vgg
+from archscope.papers.resnet.blocks import count_projections, describe_stage, list_stages
+from archscope.papers.vgg.walk import list_configuration, walk_vgg
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_a_network_is_kept(networks: Networks) -> None:
 
 def test_windows_and_shapes(networks: Networks) -> None:
     net = networks.trace("vgg11_lrn")
-    assert pool_window(net, "features.3") == (2, 2)
+    assert net.window("features.3") == (2, 2)
     assert net.hwc("features.0") == (224, 224, 64)
     assert [item.name for item in walk_vgg(net)][:4] == ["conv1_1", "lrn1", "pool1", "conv2_1"]
     assert list_configuration(net)[:3] == (64, "M", 128)
@@ -56,8 +56,8 @@ def test_stages(networks: Networks) -> None:
         lambda net: net.convolution("fc"),
         lambda net: net.features("conv1"),
         lambda _: arrange_hwc((1, 2, 3)),
-        lambda _: uniform((1, 2)),
-        lambda _: uniform("same"),
+        lambda _: read_size((1, 2)),
+        lambda _: read_size("same"),
     ],
 )
 def test_no_answer(ask: Callable[[Any], object], networks: Networks) -> None:
@@ -83,7 +83,7 @@ def test_sums() -> None:
 
 def test_without_torchvision(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its figures cannot be measured then, which breaks nothing."""
-    for module in ("googlenet", "snippets"):
+    for module in ("googlenet.measures", "lecture.snippets"):
         monkeypatch.setattr(f"archscope.papers.{module}.find_spec", lambda name: None)
     wanted = ("googlenet.tv.params", "googlenet.tv.macs", "googlenet.tv.kernel5", "lab1062.traindata")
     entries = verify_facts([pair for pair in choose_facts(None) if pair[1].id in wanted])

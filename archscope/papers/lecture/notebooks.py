@@ -2,18 +2,24 @@
 
 from fractions import Fraction
 
-from archscope.papers.lecture import measure_cifar_features, measure_cifar_list, measure_nchw, trace_custom, write_list
+from archscope.papers.lecture.slides import (
+    find_configuration,
+    measure_cifar_features,
+    measure_cifar_list,
+    measure_nchw,
+    trace_custom,
+    write_list,
+)
 from archscope.papers.measurement import Claim, Convention, Measurement, Numbers, measure_numbers, measure_phrase
-from archscope.papers.networks import Net, pool_window
-from archscope.papers.registry import REGISTRY, Case
-from archscope.papers.residual_stages import STAGES, count_main, list_blocks
-from archscope.papers.vgg import COLUMNS
-from archscope.papers.vgg_walk import count_kinds
+from archscope.papers.networks import Net
+from archscope.papers.registry import Case, Paper
+from archscope.papers.resnet.blocks import count_blocks, count_main, list_blocks, list_stages
+from archscope.papers.vgg.walk import count_kinds
 
-VGG = "lab_10_5_1_vgg"
-VGG_CIFAR = "lab_10_5_2_vgg_cifar10"
-RESNET = "lab_10_6_1_resnet"
-RESNET_CIFAR = "lab_10_6_2_resnet_cifar10"
+VGG = Paper("lab_10_5_1_vgg")
+VGG_CIFAR = Paper("lab_10_5_2_vgg_cifar10")
+RESNET = Paper("lab_10_6_1_resnet")
+RESNET_CIFAR = Paper("lab_10_6_2_resnet_cifar10")
 
 
 def _measure_layer_sum(net: Net) -> Measurement:
@@ -24,20 +30,20 @@ def _measure_layer_sum(net: Net) -> Measurement:
     return Measurement(f"{convolutions} + {linear} = {total}", total, reading, f"{convolutions} + {linear} = {total}")
 
 
-@REGISTRY.measures(VGG, quantity="weight_layers")
+@VGG.measures(quantity="weight_layers")
 def measure_column_comment(case: Case) -> Measurement:
     """Of a configuration that the notebook lists."""
-    return _measure_layer_sum(case.net(COLUMNS[case.fact.model]))
+    return _measure_layer_sum(find_configuration(case))
 
 
-@REGISTRY.measures(VGG, id="lab1051.custom.out")
+@VGG.measures(id="lab1051.custom.out")
 def measure_custom_scores(case: Case) -> Measurement:
     """The last layer of the class with ten classes; its forward fails before, so its weight tells."""
     outputs, inputs = trace_custom(case).parameter_shapes("classifier.6")[0]
     return measure_phrase(f"Linear(in_features={inputs}, out_features={outputs})", outputs)
 
 
-@REGISTRY.measures(VGG, id="lab1051.custom.in")
+@VGG.measures(id="lab1051.custom.in")
 def measure_custom_inputs(case: Case) -> Measurement:
     """What the printed classifier is given: forward fails, and the number that would fit is measured."""
     net = trace_custom(case)
@@ -48,7 +54,7 @@ def measure_custom_inputs(case: Case) -> Measurement:
     return Measurement(text, features, reading, f"{given[2]}*{given[0]}*{given[1]} = {features:,}")
 
 
-@REGISTRY.measures(VGG, id="lab1051.custom.bn")
+@VGG.measures(id="lab1051.custom.bn")
 def measure_custom_norms(case: Case) -> Measurement:
     """BatchNorm layers of the model that cell 8 prints, and of the stack that cell 6 makes."""
     printed, made = (trace_custom(case, batch_norm=flag).count_types("BatchNorm2d") for flag in (False, True))
@@ -57,69 +63,61 @@ def measure_custom_norms(case: Case) -> Measurement:
     return Measurement(text, (printed, made), Claim(printed == made), conflict=conflict)
 
 
-@REGISTRY.measures(VGG_CIFAR, quantity="weight_layers")
+@VGG_CIFAR.measures(quantity="weight_layers")
 def measure_cifar_comment(case: Case) -> Measurement:
     """Of the CIFAR-10 network."""
     return _measure_layer_sum(case.net("vgg16_cifar"))
 
 
-@REGISTRY.measures(VGG_CIFAR, quantity="layers")
+@VGG_CIFAR.measures(quantity="layers")
 def measure_cifar_row(case: Case) -> Measurement:
     """Its configuration."""
     return measure_cifar_list(case.net("vgg16_cifar"))
 
 
-@REGISTRY.measures(VGG_CIFAR, quantity="in_features")
+@VGG_CIFAR.measures(quantity="in_features")
 def measure_cifar_inputs(case: Case) -> Measurement:
     """What its classifier reads."""
     return measure_cifar_features(case)
 
 
-@REGISTRY.measures(VGG_CIFAR, id="lab1052.bn")
+@VGG_CIFAR.measures(id="lab1052.bn")
 def measure_cifar_norms(case: Case) -> Measurement:
     """BatchNorm layers of it."""
     count = case.net("vgg16_cifar").count_types("BatchNorm2d")
     return measure_phrase(f"make_layers(cfg): batch_norm={bool(count)}", count)
 
 
-@REGISTRY.measures(RESNET, quantity="weight_layers")
+@RESNET.measures(quantity="weight_layers")
 def measure_resnet_comment(case: Case) -> Measurement:
     """`2*(2+2+2+2) + 1 + 1 = 18`: convolutions of a block, blocks of the stages, all layers."""
     net = case.net(case.fact.model.replace("-", "").lower())
-    counts = tuple(len(list_blocks(net, stage)) for stage in STAGES)
+    counts = count_blocks(net)
     each = len(list_blocks(net)[0].main)
     arithmetic = f"{each}*({' + '.join(map(str, counts))}) + 1 + 1 = {net.depth()}"
     reading = Numbers((each, *counts, net.depth()), at=(0, 1, 2, 3, 4, -1))
     return Measurement(str(net.depth()), net.depth(), reading, arithmetic)
 
 
-@REGISTRY.measures(RESNET, id="lab1061.blocks")
+@RESNET.measures(id="lab1061.blocks")
 def measure_block_counts(case: Case) -> Measurement:
     """Blocks of each stage."""
     net = case.net("resnet50")
-    return measure_numbers(*(len(list_blocks(net, stage)) for stage in STAGES), text=write_counts(net))
+    return measure_numbers(*count_blocks(net), text=write_list(count_blocks(net)))
 
 
-def write_counts(net: Net) -> str:
-    """`[3, 4, 6, 3]`."""
-    return write_list(tuple(len(list_blocks(net, stage)) for stage in STAGES))
-
-
-@REGISTRY.measures(RESNET, id="lab1061.stride")
+@RESNET.measures(id="lab1061.stride")
 def measure_stride_place(case: Case) -> Measurement:
     """Kernels and strides of the first two convolutions where a stage begins."""
     net = case.net("resnet50")
-    found = {
-        tuple((c.side, c.stride) for c in list_blocks(net, stage)[0].main[:2])
-        for stage in ("layer2", "layer3", "layer4")
-    }
+    found = {tuple((c.side, c.stride) for c in list_blocks(net, stage)[0].main[:2]) for stage in list_stages(net)[1:]}
     (first, first_stride), (second, second_stride) = max(found)
     words = f"conv1 {first}x{first} stride {first_stride}, conv2 {second}x{second} stride {second_stride}"
     reading = Numbers((1, first, first, first_stride, 2, second, second, second_stride))
     return Measurement(words, (first_stride, second_stride), reading if len(found) == 1 else Claim(False))
 
 
-@REGISTRY.measures(RESNET, id="lab1061.basic.comment")
+@RESNET.measures(id="lab1061.basic.comment")
 def measure_basic_stride(case: Case) -> Measurement:
     """Blocks of ResNet-34 whose first convolution strides."""
     blocks = list_blocks(case.net("resnet34"))
@@ -128,15 +126,15 @@ def measure_basic_stride(case: Case) -> Measurement:
     return Measurement(text, (strided, len(blocks)), Claim(strided == len(blocks)))
 
 
-@REGISTRY.measures(RESNET, id="lab1061.bottle.comment")
+@RESNET.measures(id="lab1061.bottle.comment")
 def measure_bottleneck_comment(case: Case) -> Measurement:
     """The first bottleneck."""
-    main = list_blocks(case.net("resnet50"), "layer1")[0].main
+    main = list_blocks(case.net("resnet50"))[0].main
     words = ", ".join(f"conv{found.size}({found.in_channels},{found.out_channels})" for found in main)
     return measure_phrase(words, tuple(size for found in main for size in (found.in_channels, found.out_channels)))
 
 
-@REGISTRY.measures(RESNET, id="lab1061.down.comment")
+@RESNET.measures(id="lab1061.down.comment")
 def measure_projection_comment(case: Case) -> Measurement:
     """The first projection that strides."""
     net = case.net("resnet50")
@@ -146,7 +144,7 @@ def measure_projection_comment(case: Case) -> Measurement:
     return measure_phrase(words, (found.in_channels, found.out_channels, found.stride))
 
 
-@REGISTRY.measures(RESNET, id="lab1061.inplanes.comment")
+@RESNET.measures(id="lab1061.inplanes.comment")
 def measure_planes_comment(case: Case) -> Measurement:
     """Width of the second stage times the expansion."""
     block = list_blocks(case.net("resnet50"), "layer2")[0]
@@ -155,7 +153,7 @@ def measure_planes_comment(case: Case) -> Measurement:
     return Measurement(str(channels), channels, reading, f"{planes}*{channels // planes} = {channels}")
 
 
-@REGISTRY.measures(RESNET, id="lab1061.conv1")
+@RESNET.measures(id="lab1061.conv1")
 def measure_stem(case: Case) -> Measurement:
     """`7x7, stride 2, padding 3, 64`."""
     found = case.net("resnet50").convolution("conv1")
@@ -163,17 +161,17 @@ def measure_stem(case: Case) -> Measurement:
     return measure_phrase(words, (found.side, found.stride, found.padding, found.out_channels))
 
 
-@REGISTRY.measures(RESNET, id="lab1061.maxpool")
+@RESNET.measures(id="lab1061.maxpool")
 def measure_max_pool(case: Case) -> Measurement:
     """`3x3, stride 2, padding 1`."""
     net = case.net("resnet50")
-    kernel, stride = pool_window(net, "maxpool")
+    kernel, stride = net.window("maxpool")
     padding = net.layer("maxpool").setting("padding")
     pad = padding if isinstance(padding, int) else -1
     return measure_phrase(f"{kernel}x{kernel}, stride {stride}, padding {pad}", (kernel, stride, pad))
 
 
-@REGISTRY.measures(RESNET, id="lab1061.avgpool")
+@RESNET.measures(id="lab1061.avgpool")
 def measure_average_pool(case: Case) -> Measurement:
     """The pool that the class makes: adaptive, to one pixel."""
     net = case.net("resnet50")
@@ -183,29 +181,29 @@ def measure_average_pool(case: Case) -> Measurement:
     return Measurement(name, (height, width), Claim("Adaptive" not in name), conflict=conflict)
 
 
-@REGISTRY.measures(RESNET, id="lab1061.fc")
+@RESNET.measures(id="lab1061.fc")
 def measure_classifier(case: Case) -> Measurement:
     """`Linear(in_features=2048, out_features=1000)`."""
     inputs, outputs = case.net("resnet50").features("fc")
     return measure_phrase(f"Linear(in_features={inputs}, out_features={outputs})", (inputs, outputs))
 
 
-@REGISTRY.measures(RESNET_CIFAR, quantity="output_shape")
+@RESNET_CIFAR.measures(quantity="output_shape")
 def measure_shape_comment(case: Case) -> Measurement:
     """NCHW of a stage."""
     return measure_nchw(case.net("resnet50_cifar"), case.fact.where)
 
 
-@REGISTRY.measures(RESNET_CIFAR, quantity="weight_layers")
+@RESNET_CIFAR.measures(quantity="weight_layers")
 def measure_cifar_layers(case: Case) -> Measurement:
     """Stem, main paths of the stages, classifier."""
     net = case.net("resnet50_cifar")
-    parts = (1, *(count_main(net, stage) for stage in STAGES), 1)
+    parts = (1, *(count_main(net, stage) for stage in list_stages(net)), 1)
     reading = Numbers((*parts, net.depth()), at=(0, 2, 4, 6, 8, 10, 11))
     return Measurement(str(net.depth()), net.depth(), reading, f"{' + '.join(map(str, parts))} = {sum(parts)}")
 
 
-@REGISTRY.measures(RESNET_CIFAR, quantity="in_features")
+@RESNET_CIFAR.measures(quantity="in_features")
 def measure_cifar_classifier(case: Case) -> Measurement:
     """Width of the last stage times the expansion."""
     net = case.net("resnet50_cifar")
@@ -214,33 +212,32 @@ def measure_cifar_classifier(case: Case) -> Measurement:
     return Measurement(f"{inputs:,}", inputs, Numbers((planes,)), f"{planes}*{expansion} = {inputs}")
 
 
-@REGISTRY.measures(RESNET_CIFAR, quantity="stride")
+@RESNET_CIFAR.measures(quantity="stride")
 def measure_stage_strides(case: Case) -> Measurement:
     """By what each stage divides its maps."""
     net = case.net("resnet50_cifar")
-    strides = [net.layer(stage).inputs[0].shape[-1] // net.shape(stage)[-1] for stage in STAGES]
+    strides = [net.layer(stage).inputs[0].shape[-1] // net.shape(stage)[-1] for stage in list_stages(net)]
     return measure_numbers(*strides, text=", ".join(map(str, strides)))
 
 
-@REGISTRY.measures(RESNET_CIFAR, quantity="channels")
+@RESNET_CIFAR.measures(quantity="channels")
 def measure_stage_planes(case: Case) -> Measurement:
     """Width of the 3x3 convolutions of each stage."""
     net = case.net("resnet50_cifar")
-    planes = [list_blocks(net, stage)[0].main[1].out_channels for stage in STAGES]
+    planes = [list_blocks(net, stage)[0].main[1].out_channels for stage in list_stages(net)]
     return measure_numbers(*planes, text=", ".join(map(str, planes)))
 
 
-@REGISTRY.measures(RESNET_CIFAR, id="lab1062.family")
+@RESNET_CIFAR.measures(id="lab1062.family")
 def measure_family(case: Case) -> Measurement:
     """Whether it is of the paper's CIFAR-10 family: three stages of blocks of two 3x3, without projections."""
     net = case.net("resnet50_cifar")
     blocks = list_blocks(net)
-    stages = [stage for stage in STAGES if net.has(stage)]
-    family = len(stages) == 3 and all(len(block.main) == 2 and not block.shortcut for block in blocks)
-    counts = tuple(len(list_blocks(net, stage)) for stage in stages)
+    counts = count_blocks(net)
+    family = len(counts) == 3 and all(len(block.main) == 2 and not block.shortcut for block in blocks)
     imagenet = Convention(
         "ResNet-50 of Table 1 by its blocks (bottlenecks 3, 4, 6, 3), not Table 6's family of 6n+2 layers",
         Claim(counts == (3, 4, 6, 3) and net.depth() == 50),
     )
-    text = f"{net.depth()} layers in {len(stages)} stages of {write_list(counts)} blocks"
+    text = f"{net.depth()} layers in {len(counts)} stages of {write_list(counts)} blocks"
     return Measurement(text, net.depth(), Claim(family), conventions=(imagenet,))

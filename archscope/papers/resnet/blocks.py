@@ -1,14 +1,14 @@
-"""The trace of a residual network goes in; its stages, blocks and shortcuts come out, as what ran.
+"""The stages, blocks and shortcuts of a traced residual network.
 
-A block is a child of a stage; its shortcut is what runs under `downsample`; its main path is every other convolution.
+A stage is a part of the network that calls others; a block is what a stage calls. A block's shortcut is what runs under
+`downsample`; its main path is every other convolution in it.
 """
 
 from dataclasses import dataclass
+from itertools import groupby
 
 from archscope.core.trace import LayerCall
-from archscope.papers.networks import CONVOLUTION, Convolution, Net
-
-STAGES = ("layer1", "layer2", "layer3", "layer4")
+from archscope.papers.networks import ADDITIONS, CONVOLUTION, Convolution, Net
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +36,19 @@ class Block:
 
 
 def list_stages(net: Net) -> tuple[str, ...]:
-    """Paths of the stages that the network has."""
-    return tuple(path for path in STAGES if net.has(path))
+    """Paths of the stages, in order."""
+    return tuple(layer.path for layer in net.children() if net.kind(layer) == "block")
 
 
 def list_blocks(net: Net, stage: str = "") -> tuple[Block, ...]:
     """The blocks of a stage; of all stages without one."""
     stages = [stage] if stage else list_stages(net)
     return tuple(_read_block(net, layer) for path in stages for layer in net.children(path))
+
+
+def count_blocks(net: Net) -> tuple[int, ...]:
+    """Blocks of each stage."""
+    return tuple(len(net.children(stage)) for stage in list_stages(net))
 
 
 def _read_block(net: Net, layer: LayerCall) -> Block:
@@ -63,7 +68,7 @@ def count_projections(net: Net) -> int:
 
 def count_additions(net: Net) -> int:
     """Blocks that add their input to what they made."""
-    return sum(any(op.name.startswith("aten.add") for op in net.ops(block.layer.path)) for block in list_blocks(net))
+    return sum(any(op.name in ADDITIONS for op in net.ops(block.layer.path)) for block in list_blocks(net))
 
 
 def count_main(net: Net, stage: str) -> int:
@@ -73,10 +78,5 @@ def count_main(net: Net, stage: str) -> int:
 
 def describe_stage(net: Net, stage: str) -> str:
     """`[3x3, 64; 3x3, 64] x2`; blocks that differ are listed one after the other."""
-    runs: list[tuple[str, int]] = []
-    for block in list_blocks(net, stage):
-        if runs and runs[-1][0] == block.words:
-            runs[-1] = (block.words, runs[-1][1] + 1)
-        else:
-            runs.append((block.words, 1))
-    return ", ".join(f"{words} x{count}" for words, count in runs)
+    runs = groupby(block.words for block in list_blocks(net, stage))
+    return ", ".join(f"{words} x{sum(1 for _ in run)}" for words, run in runs)

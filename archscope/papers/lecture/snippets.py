@@ -10,10 +10,10 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from archscope.papers.lecture import SLIDES
+from archscope.papers.lecture.notebooks import RESNET, RESNET_CIFAR, VGG_CIFAR
+from archscope.papers.lecture.slides import SLIDES
 from archscope.papers.measurement import Claim, Measurement, UnavailableError
-from archscope.papers.notebooks import RESNET, RESNET_CIFAR, VGG_CIFAR
-from archscope.papers.registry import REGISTRY, Case
+from archscope.papers.registry import Case
 
 CLASS_BODY = """
 class VGG(nn.Module):
@@ -55,33 +55,33 @@ def _run(code: str) -> None:
     exec(compile(code, "<published>", "exec"), {"nn": nn})
 
 
-@REGISTRY.measures(SLIDES, id="lecture.vgg.class_body")
+@SLIDES.measures(id="lecture.vgg.class_body")
 def measure_class_body(_: Case) -> Measurement:
     """The class as the slide indents it."""
     return _try(lambda: _run(CLASS_BODY))
 
 
-@REGISTRY.measures(RESNET, id="lab1061.syntax")
+@RESNET.measures(id="lab1061.syntax")
 def measure_syntax(case: Case) -> Measurement:
     """Whether the line compiles as printed."""
     literal = case.fact.published.removeprefix("layers[0]")
     return _try(lambda: compile(MAKE_LAYER.format(literal), "<published>", "exec"))
 
 
-@REGISTRY.measures(RESNET, id="lab1061.mode")
+@RESNET.measures(id="lab1061.mode")
 def measure_return(_: Case) -> Measurement:
     """The function, called."""
     return _try(lambda: _run(RETURN_MODE))
 
 
-@REGISTRY.measures(VGG_CIFAR, id="lab1052.next")
+@VGG_CIFAR.measures(id="lab1052.next")
 def measure_iterator(_: Case) -> Measurement:
     """The iterator of a DataLoader, asked as the notebook asks it."""
     iterator = iter(DataLoader(TensorDataset(torch.zeros(4)), batch_size=2))
     return _try(lambda: _ask(iterator, "next"))
 
 
-@REGISTRY.measures(RESNET_CIFAR, id="lab1062.traindata")
+@RESNET_CIFAR.measures(id="lab1062.traindata")
 def measure_data_attribute(_: Case) -> Measurement:
     """Which attributes torchvision's CIFAR-10 sets; nothing is downloaded."""
     if find_spec("torchvision") is None:

@@ -9,9 +9,9 @@ from functools import cached_property
 import torch
 from torch.nn import functional
 
-from archscope.papers.lecture import SLIDES
+from archscope.papers.lecture.slides import SLIDES
 from archscope.papers.measurement import Claim, Measurement
-from archscope.papers.registry import REGISTRY, Case
+from archscope.papers.registry import Case
 
 LARGEST = 32
 """Sizes tried: every output size up to every input size up to this one."""
@@ -67,19 +67,19 @@ class _Pair:
 PAIRS = tuple(_Pair(before, after) for before in range(1, LARGEST + 1) for after in range(1, before + 1))
 
 
-@REGISTRY.measures(SLIDES, id="lecture.adaptive.stride")
+@SLIDES.measures(id="lecture.adaptive.stride")
 def measure_stride(_: Case) -> Measurement:
     """Sizes for which the rule gives torch's windows, and when that is."""
     return _count([pair.follows_rule for pair in PAIRS])
 
 
-@REGISTRY.measures(SLIDES, id="lecture.adaptive.kernel")
+@SLIDES.measures(id="lecture.adaptive.kernel")
 def measure_kernel(_: Case) -> Measurement:
     """The same of the kernel as printed, which lacks its minus: a product."""
     return _count([pair.is_reached(pair.before * (pair.after - 1) * pair.stride) for pair in PAIRS])
 
 
-@REGISTRY.measures(SLIDES, id="lecture.adaptive.auto")
+@SLIDES.measures(id="lecture.adaptive.auto")
 def measure_regularity(_: Case) -> Measurement:
     """Sizes for which any one kernel and stride give torch's windows."""
     return _count([pair.is_regular for pair in PAIRS])
@@ -92,7 +92,7 @@ def _count(reached: list[bool]) -> Measurement:
     return Measurement(text, (sum(reached), len(reached)), Claim(all(reached)))
 
 
-@REGISTRY.measures(SLIDES, id="lecture.adaptive.padding")
+@SLIDES.measures(id="lecture.adaptive.padding")
 def measure_padding(_: Case) -> Measurement:
     """Whether an image of ones stays one: padding would lower its border."""
     worst = 0.0

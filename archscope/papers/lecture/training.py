@@ -10,10 +10,10 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from archscope.models.layers import Fan, initialise_he
-from archscope.papers.lecture import SLIDES
+from archscope.papers.lecture.notebooks import RESNET_CIFAR, VGG_CIFAR
+from archscope.papers.lecture.slides import SLIDES
 from archscope.papers.measurement import Claim, Convention, Measurement, Numbers
-from archscope.papers.notebooks import RESNET_CIFAR, VGG_CIFAR
-from archscope.papers.registry import REGISTRY, Case
+from archscope.papers.registry import Case
 
 TRAINING_IMAGES, TEST_IMAGES = 50_000, 10_000
 """Of CIFAR-10 (Krizhevsky 2009)."""
@@ -24,19 +24,19 @@ VGG_STEP, RESNET_STEP = (5, 0.9), (10, 0.5)
 OLD_ORDER = "PyTorch before 1.1, where the scheduler came first in an epoch"
 
 
-@REGISTRY.measures(SLIDES, id="lecture.sched.order")
+@SLIDES.measures(id="lecture.sched.order")
 def measure_slide_order(_: Case) -> Measurement:
     """Both schedules in the slide's order."""
     return _measure_schedules(VGG_STEP, RESNET_STEP)
 
 
-@REGISTRY.measures(VGG_CIFAR, id="lab1052.sched")
+@VGG_CIFAR.measures(id="lab1052.sched")
 def measure_vgg_schedule(_: Case) -> Measurement:
     """The VGG's schedule."""
     return _measure_schedules(VGG_STEP)
 
 
-@REGISTRY.measures(RESNET_CIFAR, id="lab1062.sched")
+@RESNET_CIFAR.measures(id="lab1062.sched")
 def measure_resnet_schedule(_: Case) -> Measurement:
     """The ResNet's schedule."""
     return _measure_schedules(RESNET_STEP)
@@ -85,8 +85,8 @@ def _count_batches(images: int, size: int) -> int:
     return len(DataLoader(TensorDataset(torch.empty(images)), batch_size=size))
 
 
-@REGISTRY.measures(VGG_CIFAR, id="lab1052.*loader")
-@REGISTRY.measures(RESNET_CIFAR, id="lab1062.*loader")
+@VGG_CIFAR.measures(id="lab1052.*loader")
+@RESNET_CIFAR.measures(id="lab1062.*loader")
 def measure_loader(case: Case) -> Measurement:
     """Batches of an epoch."""
     size = int(case.fact.published.partition("batch_size=")[2].split()[0])
@@ -96,8 +96,8 @@ def measure_loader(case: Case) -> Measurement:
     return Measurement(f"{count:,} batches", count, Numbers((size,), at=(0,)), arithmetic)
 
 
-@REGISTRY.measures(SLIDES, id="lecture.cifar.prints")
-@REGISTRY.measures(RESNET_CIFAR, id="lab1062.prints")
+@SLIDES.measures(id="lecture.cifar.prints")
+@RESNET_CIFAR.measures(id="lab1062.prints")
 def measure_prints(case: Case) -> Measurement:
     """Lines of the log in one epoch."""
     slide = case.fact.id.startswith("lecture")
@@ -125,7 +125,7 @@ def _draw_std(inputs: int, outputs: int, fan: Fan) -> float:
         return float(layer.weight.detach().std(correction=0))
 
 
-@REGISTRY.measures(SLIDES, id="lecture.he.var")
+@SLIDES.measures(id="lecture.he.var")
 def measure_variance(_: Case) -> Measurement:
     """Of 3x3 weights on 3 channels (27 inputs), so many filters that the draw is exact to a thousandth."""
     std = _draw_std(3, 65536, "fan_in")
@@ -136,7 +136,7 @@ def measure_variance(_: Case) -> Measurement:
     return Measurement(text, (round(variance * 1000), 1000), Claim(abs(variance - claimed) < 0.01), arithmetic)
 
 
-@REGISTRY.measures(SLIDES, id="lecture.he.fan")
+@SLIDES.measures(id="lecture.he.fan")
 def measure_fans(_: Case) -> Measurement:
     """Both ways to scale a 3x3 convolution from 3 to 64 channels, each drawn many times over."""
     by_inputs, by_outputs = _draw_std(3, 65536, "fan_in"), _draw_std(512, 64, "fan_out")

@@ -1,13 +1,13 @@
 """The lecture's slides: its VGG class, its configurations and the shape comments of its ResNet."""
 
 from archscope.papers.measurement import Claim, Listing, Measurement, Numbers, measure_phrase
-from archscope.papers.networks import Net, pool_window
-from archscope.papers.registry import REGISTRY, Case
-from archscope.papers.residual_stages import STAGES, count_projections, list_blocks
-from archscope.papers.vgg import COLUMNS, measure_column_layers
-from archscope.papers.vgg_walk import count_kinds, list_configuration, walk_vgg
+from archscope.papers.networks import Net
+from archscope.papers.registry import Case, Paper
+from archscope.papers.resnet.blocks import count_blocks, count_projections, list_blocks
+from archscope.papers.vgg.measures import COLUMNS, measure_column_layers
+from archscope.papers.vgg.walk import count_kinds, list_configuration, walk_vgg
 
-SLIDES = "lecture"
+SLIDES = Paper("lecture")
 CUSTOM = (64, 64, 64, "M", 128, 128, 128, "M", 256, 256, 256, "M")
 """The slide "custom": the configuration that the class is given; what it makes of it is traced."""
 
@@ -22,6 +22,11 @@ def trace_custom(case: Case, *, batch_norm: bool = False, size: int = 224) -> Ne
     return case.networks.attempt_module(f"custom stack, batch_norm={batch_norm}", build, (1, 3, size, size))
 
 
+def find_configuration(case: Case) -> Net:
+    """The network of the paper's column that the figure is about: `VGG D`."""
+    return case.net(COLUMNS[case.fact.model.removeprefix("VGG ")])
+
+
 def write_list(items: tuple[int | str, ...]) -> str:
     """`[64, 'M', 128]`."""
     return f"[{', '.join(repr(item) for item in items)}]"
@@ -33,13 +38,13 @@ def measure_cifar_list(net: Net) -> Measurement:
     return Measurement(write_list(items), items, Listing(items))
 
 
-@REGISTRY.measures(SLIDES, id="lecture.vgg.table.*", quantity="weight_layers")
+@SLIDES.measures(id="lecture.vgg.table.*", quantity="weight_layers")
 def measure_column(case: Case) -> Measurement:
     """Of a column of the table that the slide copies."""
-    return measure_column_layers(case.net(COLUMNS[case.fact.model]))
+    return measure_column_layers(find_configuration(case))
 
 
-@REGISTRY.measures(SLIDES, id="lecture.vgg.classifier.in")
+@SLIDES.measures(id="lecture.vgg.classifier.in")
 def measure_classifier_inputs(case: Case) -> Measurement:
     """What the first linear layer reads at 224x224."""
     height, width, channels = case.net("vgg16").hwc("avgpool")
@@ -48,20 +53,20 @@ def measure_classifier_inputs(case: Case) -> Measurement:
     return Measurement(f"{features:,}", features, Numbers((channels, height, width)), arithmetic)
 
 
-@REGISTRY.measures(SLIDES, id="lecture.vgg.classifier.order")
+@SLIDES.measures(id="lecture.vgg.classifier.order")
 def measure_classifier_order(case: Case) -> Measurement:
     """The classifier as it runs in the lecture's notebook."""
     types = [layer.type for layer in case.net("vgg16").children("classifier")]
     return measure_phrase(", ".join(types), tuple(types))
 
 
-@REGISTRY.measures(SLIDES, id="lecture.vgg11.list")
+@SLIDES.measures(id="lecture.vgg11.list")
 def measure_vgg11_list(case: Case) -> Measurement:
     """Configuration A."""
     return measure_cifar_list(case.net("vgg11"))
 
 
-@REGISTRY.measures(SLIDES, id="lecture.vgg11.walk")
+@SLIDES.measures(id="lecture.vgg11.walk")
 def measure_vgg11_walk(case: Case) -> Measurement:
     """Which convolutions stand between two pools."""
     net = case.net("vgg11")
@@ -79,31 +84,31 @@ def measure_vgg11_walk(case: Case) -> Measurement:
     return measure_phrase(f"conv {', '.join(words)}, FC {linear}", (*(count for count in stages if count), linear))
 
 
-@REGISTRY.measures(SLIDES, id="lecture.makelayers.conv")
+@SLIDES.measures(id="lecture.makelayers.conv")
 def measure_make_layers(case: Case) -> Measurement:
     """Kernel, padding and pool of everything that make_layers makes."""
     net = case.net("vgg16")
     found = {(convolution.side, convolution.padding) for convolution in net.convolutions()}
-    pools = {pool_window(net, item.layer.path) for item in walk_vgg(net) if item.kind == "pool"}
+    pools = {net.window(item.layer.path) for item in walk_vgg(net) if item.kind == "pool"}
     (kernel, padding), (window, stride) = max(found), max(pools)
     words = f"kernel_size={kernel}, padding={padding}; maxpool kernel {window} stride {stride}"
     return measure_phrase(words, (kernel, padding, window, stride))
 
 
-@REGISTRY.measures(SLIDES, id="lecture.custom.cfg")
+@SLIDES.measures(id="lecture.custom.cfg")
 def measure_custom_list(case: Case) -> Measurement:
     """The stack as it ran before the classifier failed."""
     return measure_cifar_list(trace_custom(case))
 
 
-@REGISTRY.measures(SLIDES, id="lecture.custom.modules")
+@SLIDES.measures(id="lecture.custom.modules")
 def measure_custom_modules(case: Case) -> Measurement:
     """Modules of the stack with BatchNorm."""
     count = len(trace_custom(case, batch_norm=True).children("features"))
     return Measurement(f"{count} modules, 0 to {count - 1}", count, Numbers((0, count - 1)), f"3*(3*3 + 1) = {count}")
 
 
-@REGISTRY.measures(SLIDES, id="lecture.custom.fit")
+@SLIDES.measures(id="lecture.custom.fit")
 def measure_custom_fit(case: Case) -> Measurement:
     """Whether the stack fits the class's classifier, at 224x224 and at 32x32."""
     nets = [trace_custom(case, size=size) for size in (224, 32)]
@@ -116,7 +121,7 @@ def measure_custom_fit(case: Case) -> Measurement:
     return Measurement("it fits" if fits else text, (made, reads), Claim(fits), arithmetic)
 
 
-@REGISTRY.measures(SLIDES, id="lecture.cifar.in")
+@SLIDES.measures(id="lecture.cifar.in")
 def measure_cifar_features(case: Case) -> Measurement:
     """What the classifier of the CIFAR-10 network reads."""
     net = case.net("vgg16_cifar")
@@ -126,7 +131,7 @@ def measure_cifar_features(case: Case) -> Measurement:
     return Measurement(f"{features:,}", features, Numbers((channels, height, width)), arithmetic)
 
 
-@REGISTRY.measures(SLIDES, id="lecture.cifar.pool")
+@SLIDES.measures(id="lecture.cifar.pool")
 def measure_cifar_maps(case: Case) -> Measurement:
     """Whether the image is smaller than 7x7; the maps before the pool are."""
     net = case.net("vgg16_cifar")
@@ -142,13 +147,13 @@ def measure_nchw(net: Net, where: str) -> Measurement:
     return Measurement(f"[{', '.join(map(str, shape))}]", shape, Numbers(shape))
 
 
-@REGISTRY.measures(SLIDES, id="lecture.resnet.shape.*")
+@SLIDES.measures(id="lecture.resnet.shape.*")
 def measure_shape_comment(case: Case) -> Measurement:
     """A comment of the slide's forward."""
     return measure_nchw(case.net("resnet50_cifar"), case.fact.where)
 
 
-@REGISTRY.measures(SLIDES, id="lecture.resnet.downsample")
+@SLIDES.measures(id="lecture.resnet.downsample")
 def measure_downsample(case: Case) -> Measurement:
     """Projections, which stand exactly where a block changes the shape."""
     net = case.net("resnet50_cifar")
@@ -157,7 +162,7 @@ def measure_downsample(case: Case) -> Measurement:
     return Measurement(f"{count} projections, where shapes change", count, Claim(holds and count > 0))
 
 
-@REGISTRY.measures(SLIDES, id="lecture.hw.vgg19")
+@SLIDES.measures(id="lecture.hw.vgg19")
 def measure_assignment_vgg(case: Case) -> Measurement:
     """Convolutions and linear layers of the assignment's network."""
     net = case.net("vgg19_cifar")
@@ -166,7 +171,7 @@ def measure_assignment_vgg(case: Case) -> Measurement:
     return Measurement(str(net.depth()), net.depth(), Numbers((convolutions, linear)), arithmetic)
 
 
-@REGISTRY.measures(SLIDES, id="lecture.hw.vgg19.fit")
+@SLIDES.measures(id="lecture.hw.vgg19.fit")
 def measure_assignment_fit(case: Case) -> Measurement:
     """Configuration E of the first notebook in the second notebook's class."""
     from archscope.models.vgg import CIFAR_HEAD, VGG, make_layers
@@ -184,10 +189,10 @@ def measure_assignment_fit(case: Case) -> Measurement:
     return Measurement(text, (made, reads), Claim(error is None), arithmetic)
 
 
-@REGISTRY.measures(SLIDES, id="lecture.hw.res34")
+@SLIDES.measures(id="lecture.hw.res34")
 def measure_assignment_resnet(case: Case) -> Measurement:
     """Kind and number of the blocks."""
     net = case.net("resnet34_cifar")
-    counts = tuple(len(list_blocks(net, stage)) for stage in STAGES)
+    counts = count_blocks(net)
     types = sorted({block.layer.type for block in list_blocks(net)})
     return measure_phrase(f"{', '.join(types)} + {write_list(counts)}", counts)

@@ -1,4 +1,4 @@
-"""VGG: Tables 1 and 2, the stacks of section 2.3, and the arithmetic of the text."""
+"""What the VGG paper prints, measured: Tables 1 and 2, the stacks of section 2.3, and the arithmetic of the text."""
 
 import re
 from fractions import Fraction
@@ -13,18 +13,18 @@ from archscope.papers.measurement import (
     measure_numbers,
     measure_phrase,
 )
-from archscope.papers.networks import Convolution, Net, pool_window
-from archscope.papers.registry import REGISTRY, Case
-from archscope.papers.vgg_walk import WalkItem, count_kinds, walk_vgg
+from archscope.papers.networks import Convolution, Net
+from archscope.papers.registry import Case, Paper
+from archscope.papers.vgg.walk import WalkItem, count_kinds, walk_vgg
 
-PAPER = "simonyan2014_vgg"
+PAPER = Paper("simonyan2014_vgg")
 COLUMNS = {
-    "VGG A": "vgg11",
-    "VGG A-LRN": "vgg11_lrn",
-    "VGG B": "vgg13",
-    "VGG C": "vgg16c",
-    "VGG D": "vgg16",
-    "VGG E": "vgg19",
+    "A": "vgg11",
+    "A-LRN": "vgg11_lrn",
+    "B": "vgg13",
+    "C": "vgg16c",
+    "D": "vgg16",
+    "E": "vgg19",
 }
 """The built-in model of each column of Table 1."""
 
@@ -32,9 +32,9 @@ TRAINING_IMAGES = 1_281_167
 """Of the ILSVRC-2012 classification set (Russakovsky et al. 2015, Table 2)."""
 
 
-def find_column(case: Case) -> Net:
-    """The traced network of the figure's column."""
-    return case.net(COLUMNS[case.fact.model])
+def _find_column(case: Case) -> Net:
+    """The network of `vgg.t1.A-LRN.conv1_1` is that of column A-LRN."""
+    return case.net(COLUMNS[case.part(2)])
 
 
 def measure_column_layers(net: Net) -> Measurement:
@@ -44,14 +44,14 @@ def measure_column_layers(net: Net) -> Measurement:
 
 
 def _find_item(case: Case) -> tuple[Net, WalkItem]:
-    net, name = find_column(case), case.fact.where
+    net, name = _find_column(case), case.part(3)
     item = next((item for item in walk_vgg(net) if item.name == name), None)
     if item is None:
-        raise MeasureError(f"{case.fact.model} has no layer {name}")
+        raise MeasureError(f"VGG {case.part(2)} has no layer {name}")
     return net, item
 
 
-@REGISTRY.measures(PAPER, id="vgg.t1.*", quantity="kernel/channels")
+@PAPER.measures(id="vgg.t1.*.conv?_*")
 def measure_convolution(case: Case) -> Measurement:
     """`conv3-64`."""
     net, item = _find_item(case)
@@ -59,15 +59,15 @@ def measure_convolution(case: Case) -> Measurement:
     return measure_phrase(f"conv{found.side}-{found.out_channels}", (found.side, found.out_channels))
 
 
-@REGISTRY.measures(PAPER, id="vgg.t1.*", quantity="kernel/stride")
+@PAPER.measures(id="vgg.t1.*.pool?")
 def measure_max_pool(case: Case) -> Measurement:
     """`maxpool`, which section 2.1 says is 2x2 of stride 2."""
     net, item = _find_item(case)
-    window = pool_window(net, item.layer.path)
+    window = net.window(item.layer.path)
     return measure_phrase("maxpool" if window == (2, 2) else f"maxpool {window[0]}x{window[0]}/{window[1]}", window)
 
 
-@REGISTRY.measures(PAPER, id="vgg.t1.*", quantity="neurons")
+@PAPER.measures(id="vgg.t1.*.fc*")
 def measure_fc(case: Case) -> Measurement:
     """`FC-4096`."""
     net, item = _find_item(case)
@@ -75,48 +75,46 @@ def measure_fc(case: Case) -> Measurement:
     return measure_phrase(f"FC-{outputs}", outputs)
 
 
-@REGISTRY.measures(PAPER, id="vgg.t1.*", quantity="layer")
+@PAPER.measures(id="vgg.t1.*.lrn")
 def measure_norm(case: Case) -> Measurement:
     """The normalisation of the stage; its value is how many there are."""
-    stage = case.fact.where.removeprefix("stage ")
-    found = [item for item in walk_vgg(find_column(case)) if item.name == f"lrn{stage}"]
+    stage = case.part(3).removeprefix("stage")
+    found = [item for item in walk_vgg(_find_column(case)) if item.name == f"lrn{stage}"]
     return measure_phrase("LRN" if found else "none", len(found))
 
 
-@REGISTRY.measures(PAPER, id="vgg.t1.*", quantity="weight_layers")
+@PAPER.measures(id="vgg.t1.*.weight_layers")
 def measure_weight_layers(case: Case) -> Measurement:
     """Of one column."""
-    return measure_column_layers(find_column(case))
+    return measure_column_layers(_find_column(case))
 
 
-@REGISTRY.measures(PAPER, id="vgg.t1.C.n1x1")
+@PAPER.measures(id="vgg.t1.C.n1x1")
 def measure_pointwise(case: Case) -> Measurement:
     """1x1 convolutions of column C."""
     count = sum(found.kernel == (1, 1) for found in case.net("vgg16c").convolutions())
     return measure_amount(count)
 
 
-@REGISTRY.measures(PAPER, id="vgg.t2.c_vs_d")
+@PAPER.measures(id="vgg.t2.c_vs_d")
 def measure_columns_c_and_d(case: Case) -> Measurement:
     """Parameters of both columns, to the nearest million."""
-    counts = tuple(case.net(COLUMNS[f"VGG {column}"]).params() for column in "CD")
+    counts = tuple(case.net(COLUMNS[column]).params() for column in "CD")
     millions = tuple((count + 500_000) // 1_000_000 for count in counts)
     text = " vs ".join(f"{count:,}" for count in counts)
     return Measurement(text, counts, Numbers(millions))
 
 
-@REGISTRY.measures(PAPER, id="vgg.t2.*")
+@PAPER.measures(id="vgg.t2.*")
 def measure_params(case: Case) -> Measurement:
     """Parameters of one column."""
-    net = find_column(case)
-    return measure_amount(net.params(), net.sum_params())
+    return _find_column(case).measure_params()
 
 
-@REGISTRY.measures(PAPER, id="vgg.input")
+@PAPER.measures(id="vgg.input")
 def measure_input(case: Case) -> Measurement:
     """The image that the traced network read."""
-    _, channels, height, width = case.net("vgg16").trace.inputs[0].shape
-    return measure_numbers(height, width, channels)
+    return measure_numbers(*case.net("vgg16").image)
 
 
 def _trace_stack(case: Case, *words: int | str) -> list[Convolution]:
@@ -130,7 +128,7 @@ def _weigh_stacks(case: Case) -> tuple[int, int, int]:
     return one[0].in_channels, sum(found.weights for found in three), one[0].weights
 
 
-@REGISTRY.measures(PAPER, id="vgg.stack.params")
+@PAPER.measures(id="vgg.stack.params")
 def measure_stack_weights(case: Case) -> Measurement:
     """Weights in units of C^2, of traced stacks on 64 channels."""
     channels, three, one = _weigh_stacks(case)
@@ -139,7 +137,7 @@ def measure_stack_weights(case: Case) -> Measurement:
     return Measurement(f"{units[0]}C^2 vs {units[1]}C^2", units, Numbers(units, pattern=r"(\d+)C\^2"), arithmetic)
 
 
-@REGISTRY.measures(PAPER, id="vgg.stack.pct")
+@PAPER.measures(id="vgg.stack.pct")
 def measure_stack_share(case: Case) -> Measurement:
     """How much more one 7x7 weighs."""
     _, three, one = _weigh_stacks(case)
@@ -148,7 +146,7 @@ def measure_stack_share(case: Case) -> Measurement:
     return Measurement(f"{float(more):.2f} % more", (one, three), Amount(more), arithmetic)
 
 
-@REGISTRY.measures(PAPER, quantity="receptive_field")
+@PAPER.measures(quantity="receptive_field")
 def measure_receptive_field(case: Case) -> Measurement:
     """Of a traced stack of 3x3 convolutions."""
     count = 2 if "two" in case.fact.where else 3
@@ -160,7 +158,7 @@ def measure_receptive_field(case: Case) -> Measurement:
     return measure_numbers(side, side, arithmetic=f"{' + '.join(steps)} = {side}")
 
 
-@REGISTRY.measures(PAPER, id="vgg.epochs")
+@PAPER.measures(id="vgg.epochs")
 def measure_epochs(_: Case) -> Measurement:
     """Passes over the training set of the printed 370K iterations with batches of 256 (section 3.1)."""
     seen = 370_000 * 256
@@ -169,13 +167,13 @@ def measure_epochs(_: Case) -> Measurement:
     return Measurement(f"{float(epochs):.2f}", (seen, TRAINING_IMAGES), Amount(epochs, at=1), arithmetic)
 
 
-@REGISTRY.measures(PAPER, id="vgg.crops")
+@PAPER.measures(id="vgg.crops")
 def measure_crops(_: Case) -> Measurement:
     """A 5x5 grid and its reflection, over three scales (section 3.2)."""
     return Measurement("50 and 150", (50, 150), Numbers((50, 150), at=(0, 4)), "5*5*2 = 50; 3*50 = 150")
 
 
-@REGISTRY.measures(PAPER, id="vgg.q_jitter")
+@PAPER.measures(id="vgg.q_jitter")
 def measure_test_scale(case: Case) -> Measurement:
     """The mean of the printed training scales."""
     found = re.search(r"\[(\d+);(\d+)\]", case.facts["vgg.train.scales"].published)
@@ -186,7 +184,7 @@ def measure_test_scale(case: Case) -> Measurement:
     return Measurement(str(middle), middle, Amount(Fraction(middle), at=-1), f"({low} + {high})/2 = {middle}")
 
 
-@REGISTRY.measures(PAPER, id="vgg.gap09")
+@PAPER.measures(id="vgg.gap09")
 def measure_gap(case: Case) -> Measurement:
     """Difference of two errors of Table 7."""
     theirs, ours = case.printed("vgg.t7.goog1.top5_error"), case.printed("vgg.t7.vgg1.top5_test_error")
