@@ -94,13 +94,13 @@ def run_table(
 
 def _find_family(request: _Request) -> "Family | None":
     """The family to print; None for one model. Raises UnknownNameError and UsageError for a style that does not fit."""
-    from archscope.papers.catalogue import find_family, list_families
+    from archscope.papers.catalogue import find_family, list_family_names
 
     if request.style is not None and request.style not in STYLES:
         raise UnknownNameError("style", request.style, STYLES, f"known: {', '.join(STYLES)}")
     family = find_family(request.model)
     if request.style == "paper" and (family is None or request.wants_one_model):
-        names = ", ".join(family.name for family in list_families())
+        names = ", ".join(list_family_names())
         raise UsageError(
             f"{request.model} with these options is one model: no paper prints it as a table",
             f"--style paper is for {names}, without --arg, --input, --train, --mode and --receptive",
