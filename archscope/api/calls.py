@@ -119,7 +119,7 @@ def table(
     what `trace` raises, UnknownNameError for a style, UsageError for one that does not fit.
     """
     options = TraceOptions(arguments or {}, read_inputs(inputs), training, mode)
-    if isinstance(target, str) and (style is not None or not is_saved(target)):
+    if isinstance(target, str):
         from archscope.papers.family import choose_family_table
 
         wants_one = receptive or bool(options.arguments or options.inputs or options.train or options.mode)

@@ -19,6 +19,7 @@ from archscope.papers.registry import Case, Paper
 
 SLIDE = Paper("alexnet_cs231n_table")
 PAPER = Paper("krizhevsky2012_alexnet")
+PAPERS = (PAPER, SLIDE)
 CONVOLUTIONS = ("conv1", "conv2", "conv3", "conv4", "conv5")
 GROUPED = ("conv2", "conv4", "conv5")
 

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from archscope.core.errors import UnknownNameError, UsageError
 from archscope.core.table import Table
-from archscope.papers.catalogue import find_family, list_families
-from archscope.papers.networks import Networks
-from archscope.papers.registry import Family
+from archscope.papers.catalogue import find_family, list_family_names
 from archscope.rendering.formats import RenderOptions, find_format
 from archscope.rendering.report import Report
+
+if TYPE_CHECKING:
+    from archscope.papers.networks import Networks
+    from archscope.papers.registry import Family
 
 STYLES = ("paper", "cs231n")
 
@@ -18,8 +21,8 @@ STYLES = ("paper", "cs231n")
 class FamilyTable(Report):
     """The table of a paper, measured cell by cell."""
 
-    family: Family
-    networks: Networks
+    family: "Family"
+    networks: "Networks"
     """The family's models, traced."""
     table: Table
     """With all the room it wants."""
@@ -42,16 +45,17 @@ def choose_family_table(name: str, style: str | None, *, wants_one_model: bool) 
     family = find_family(name)
     wants_one_model = wants_one_model or style == "cs231n"
     if style == "paper" and (family is None or wants_one_model):
-        names = ", ".join(known.name for known in list_families())
         raise UsageError(
             f"{name} with these options is one model: no paper prints it as a table",
-            f"--style paper is for {names}, without --arg, --input, --train, --mode and --receptive",
+            f"--style paper is for {', '.join(list_family_names())}, without --arg, --input, --train, --mode and --receptive",
         )
     return None if family is None or wants_one_model else trace_family(family)
 
 
-def trace_family(family: Family) -> FamilyTable:
+def trace_family(family: "Family") -> FamilyTable:
     """The family's table, its models traced."""
+    from archscope.papers.networks import Networks
+
     networks = Networks()
     return FamilyTable(family, networks, family.build(networks))
 

@@ -171,4 +171,5 @@ class _Winners:
         return Cell(f"{round_printed(100 * share, 0)} %", round(float(share), 6))
 
 
-CHART.add_family(Family("ilsvrc", build_winners_table, build_narrow_winners_table))
+PAPERS = (CHART,)
+FAMILIES = (Family("ilsvrc", build_winners_table, build_narrow_winners_table),)

@@ -1,15 +1,17 @@
-"""How a paper is registered: its measurers, by patterns of what the figures are, and the tables laid out from them."""
+"""What a paper consists of: measurers, by patterns of what the figures are, and tables laid out from them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from archscope.core.table import Table
 from archscope.papers.measurement import MeasureError, Measurement
-from archscope.papers.networks import Net, Networks
 from archscope.papers.published import Fact, read_amount
+
+if TYPE_CHECKING:
+    from archscope.papers.networks import Net, Networks
 
 FAILURES = (LookupError, ArithmeticError, ValueError)
 """What a measurer raises where the network is not what the figure speaks of: no such block, no such size."""
@@ -20,11 +22,11 @@ class Case:
     """One figure to be measured, and what may be used for it."""
 
     fact: Fact
-    networks: Networks
+    networks: "Networks"
     facts: Mapping[str, Fact] = field(default_factory=dict)
     """Every published figure by id: some are arithmetic on others."""
 
-    def net(self, name: str, **arguments: Any) -> Net:
+    def net(self, name: str, **arguments: Any) -> "Net":
         """A network that runs. Raises MeasureError."""
         return self.networks.trace(name, **arguments)
 
@@ -63,19 +65,18 @@ class Family:
 
     name: str
     """What people type: `archscope table vgg`."""
-    build: Callable[[Networks], Table]
+    build: "Callable[[Networks], Table]"
     """Traces what it needs, or takes it from the networks given."""
-    build_narrow: Callable[[Networks], Table] | None = None
+    build_narrow: "Callable[[Networks], Table] | None" = None
     """The form for a terminal that the table itself is too wide for; None where it needs none."""
 
 
 class Paper:
-    """One source of published figures: who measures them, and the tables that are laid out from them."""
+    """One source of published figures, and who measures them."""
 
     def __init__(self, source: str) -> None:
         """`source` is the name of its file of figures, `simonyan2014_vgg`."""
         self.source = source
-        self.families: list[Family] = []
         self._rules: list[Rule] = []
 
     def measures(self, **patterns: str) -> Callable[[Measurer], Measurer]:
@@ -86,10 +87,6 @@ class Paper:
             return measurer
 
         return register
-
-    def add_family(self, family: Family) -> None:
-        """Register a table."""
-        self.families.append(family)
 
     def measure(self, case: Case) -> Measurement:
         """Answer a figure, printed or not.

@@ -4,6 +4,5 @@ from archscope.papers.googlenet.measures import PAPER
 from archscope.papers.googlenet.table import build_googlenet_table, build_narrow_googlenet_table
 from archscope.papers.registry import Family
 
-PAPER.add_family(Family("googlenet", build_googlenet_table, build_narrow_googlenet_table))
-
-__all__ = ["PAPER"]
+PAPERS = (PAPER,)
+FAMILIES = (Family("googlenet", build_googlenet_table, build_narrow_googlenet_table),)

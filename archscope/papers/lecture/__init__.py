@@ -6,4 +6,4 @@ from archscope.papers.lecture.slides import SLIDES
 
 MEASURERS = (adaptive, snippets, training)
 """Modules that answer figures of several sources."""
-SOURCES = (SLIDES, VGG, VGG_CIFAR, RESNET, RESNET_CIFAR)
+PAPERS = (SLIDES, VGG, VGG_CIFAR, RESNET, RESNET_CIFAR)

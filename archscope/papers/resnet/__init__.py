@@ -5,7 +5,8 @@ from archscope.papers.resnet.cifar import build_cifar_table
 from archscope.papers.resnet.measures import PAPER
 from archscope.papers.resnet.table import build_narrow_resnet_table, build_resnet_table
 
-PAPER.add_family(Family("resnet", build_resnet_table, build_narrow_resnet_table))
-PAPER.add_family(Family("resnet-cifar", build_cifar_table))
-
-__all__ = ["PAPER"]
+PAPERS = (PAPER,)
+FAMILIES = (
+    Family("resnet", build_resnet_table, build_narrow_resnet_table),
+    Family("resnet-cifar", build_cifar_table),
+)

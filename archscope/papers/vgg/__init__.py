@@ -4,6 +4,5 @@ from archscope.papers.registry import Family
 from archscope.papers.vgg.measures import PAPER
 from archscope.papers.vgg.table import build_vgg_table
 
-PAPER.add_family(Family("vgg", build_vgg_table))
-
-__all__ = ["PAPER"]
+PAPERS = (PAPER,)
+FAMILIES = (Family("vgg", build_vgg_table),)

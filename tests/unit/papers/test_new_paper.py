@@ -130,7 +130,13 @@ def build_table(networks: Networks) -> Table:
     return Table("Doe 2031", columns, (row,), notes=cells.list_notes())
 
 
-PAPER.add_family(Family("doe-nets", build_table))
+def build_broken(networks: Networks) -> Table:
+    networks.trace("resnet19")
+    raise AssertionError("there is no such model")
+
+
+PAPERS = (PAPER,)
+FAMILIES = (Family("doe-nets", build_table), Family("doe-broken", build_broken))
 
 NETWORKS = Networks()
 
@@ -143,7 +149,8 @@ def paper(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, repository: Path) -> 
     folder = copytree(repository / "archscope" / "papers" / "facts", tmp_path / "facts")
     (folder / "doe2031_nets.toml").write_text(FIGURES, encoding="utf-8")
     monkeypatch.setattr(published, "FOLDER", str(folder))
-    monkeypatch.setattr(catalogue, "PAPERS", (*catalogue.PAPERS, PAPER))
+    entry = catalogue.PaperEntry(__name__, ("doe-nets", "doe-broken"))
+    monkeypatch.setattr(catalogue, "ENTRIES", (*catalogue.ENTRIES, entry))
 
 
 def test_its_figures_are_verified(capsys: Capture) -> None:
@@ -166,19 +173,15 @@ def test_its_table_is_laid_out_from_the_same_measurers(capsys: Capture) -> None:
     assert "[1] 34-layer: printed 5x5, 64, measured 7x7, 64: a slip" in capsys.readouterr().out
 
 
-def test_a_network_that_cannot_be_traced_is_told(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    def build(networks: Networks) -> Table:
-        networks.trace("resnet19")
-        raise AssertionError("there is no such model")
-
-    monkeypatch.setattr(PAPER, "families", [Family("doe-broken", build)])
+def test_a_network_that_cannot_be_traced_is_told(capsys: Capture) -> None:
     assert main(["table", "doe-broken"]) == 2
     assert "resnet19" in capsys.readouterr().err
 
 
 def test_the_other_papers_are_still_there() -> None:
-    names = [family.name for family in catalogue.list_families()]
-    assert names == ["vgg", "resnet", "resnet-cifar", "googlenet", "ilsvrc", "doe-nets"]
+    names = catalogue.list_family_names()
+    assert names == ("vgg", "resnet", "resnet-cifar", "googlenet", "ilsvrc", "doe-nets", "doe-broken")
+    assert [family.name for name in names if (family := catalogue.find_family(name))] == list(names)
     assert catalogue.find_family("densenet") is None
     assert catalogue.find_paper("doe2031_nets") is PAPER
 

@@ -14,7 +14,7 @@ from archscope.core.table import Table, get_value, place_cells
 from archscope.models import googlenet as googlenet_builder
 from archscope.models import resnet as resnet_builder
 from archscope.models import vgg_rows
-from archscope.papers.catalogue import find_family, list_families
+from archscope.papers.catalogue import find_family, list_family_names
 from archscope.papers.ilsvrc import YEARS
 from archscope.papers.layout import format_like, normalise, round_printed
 from archscope.papers.networks import Networks
@@ -341,7 +341,7 @@ class TestPublished:
         assert format_like(self.make("1072K", printed_number="1072", scale=1024), 1_042_432) == "1018K"
 
 
-@pytest.mark.parametrize("name", [family.name for family in list_families()])
+@pytest.mark.parametrize("name", list_family_names())
 class TestGolden:
     """The whole form. Write the files anew after a change that was meant: ARCHSCOPE_WRITE_GOLDEN=1 pytest ..."""
 
