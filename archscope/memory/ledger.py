@@ -1,4 +1,4 @@
-"""Operations go in; the bytes of the storages that live at every moment come out, with the layer of the peak.
+"""The bytes of the storages that live at every moment while operations run, and the layer of the peak.
 
 Storages are told apart by identity and watched by weak references, so that what Python or autograd still holds counts,
 and nothing else. Made for fake tensors, whose storages have sizes and no memory.
@@ -14,12 +14,9 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from archscope.analysis.memory import LayerMemory, Peak, Phase
+from archscope.core.operators import find_operator
 from archscope.tracing.structure import iterate_tensors, list_operands
 
-_CONVOLUTIONS = ("aten::convolution", "aten::convolution_backward")
-_PRODUCTS = ("aten::addmm", "aten::mm", "aten::bmm", "aten::baddbmm")
-_OPAQUE = ("aten::mkldnn_rnn_layer", "aten::_cudnn_rnn", "aten::miopen_rnn")
-"""Keep a reserve for backward whose size only the library knows."""
 PRODUCT_WORKSPACE_BYTES = 32 * 2**20
 """What cuBLAS sets aside at the first matrix product: 32 MiB on Hopper, 8 MiB before it."""
 
@@ -132,7 +129,7 @@ class StorageLedger(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.note(tensor)
         if made and not self._is_accumulation(func, args):
             self.observe_peak(self._stack.innermost if self.phase == "forward" else self._stack.find_origin())
-            self._observe_workspace(func._schema.name, [*list_operands(args, kwargs), *made])
+            self._observe_workspace(func._schema.name.replace("::", "."), [*list_operands(args, kwargs), *made])
         return output
 
     def _is_accumulation(self, func: Any, args: tuple[Any, ...]) -> bool:
@@ -145,10 +142,13 @@ class StorageLedger(TorchDispatchMode):  # type: ignore[no-untyped-call]
         )
 
     def _observe_workspace(self, name: str, tensors: list[torch.Tensor]) -> None:
-        self._uses_products = self._uses_products or name in _PRODUCTS
-        if name in _OPAQUE:
-            self.uncounted[name.replace("::", ".")] = None
-        if name in _CONVOLUTIONS:
+        operator = find_operator(name)
+        if operator is None:
+            return
+        self._uses_products = self._uses_products or operator.kind == "product"
+        if operator.kind == "recurrent":  # it keeps a reserve for backward whose size only the library knows
+            self.uncounted[name] = None
+        if operator.formula in ("convolution", "convolution backward"):
             copies = sum(tensor.numel() * tensor.element_size() for tensor in tensors if tensor.dim() > 1)
             self._peak_with_workspace = max(self._peak_with_workspace, self.live_bytes + copies)
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from archscope.core.operators import find_operator
+
 WEIGHTED = (nn.modules.conv._ConvNd, nn.Linear)
-_RECTIFIERS = ("aten::relu", "aten::relu_", "aten::clamp_min", "aten::clamp_min_", "aten::threshold")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,8 @@ class _WatchRectifiers(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._stack = stack
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func._schema.name in _RECTIFIERS and args[0].dim() >= 2:
+        operator = find_operator(func._schema.name.replace("::", "."))
+        if operator is not None and operator.rectifies and args[0].dim() >= 2:
             self._measure(args[0].detach())
         return func(*args, **(kwargs or {}))
 

@@ -3,17 +3,9 @@
 import torch
 
 from archscope.core.finding import Finding
+from archscope.core.operators import find_operator
 from archscope.training.checks.start import Start
 
-_BOUNDED = {
-    "softmax": "softmax",
-    "relu": "ReLU",
-    "relu_": "ReLU",
-    "sigmoid": "sigmoid",
-    "tanh": "tanh",
-    "hardtanh": "ReLU6",
-    "threshold": "ReLU",
-}
 _CONSEQUENCES = {
     "softmax": "CrossEntropyLoss takes logits and applies log-softmax itself; twice, the loss cannot fall below "
     "ln(1 + (C - 1)/e), and gradients vanish",
@@ -42,9 +34,9 @@ def check_outputs(start: Start) -> list[Finding]:
 
 
 def _find_bound(start: Start) -> str:
-    known = _BOUNDED.get(start.last_op)
-    if known:
-        return known
+    known = find_operator(f"aten.{start.last_op}")
+    if known is not None and known.bound:
+        return known.bound
     scores = start.logits
     if not start.finite or scores.shape[1] < 2:
         return ""
