@@ -7,7 +7,7 @@ from archscope.core.trace import OpRecord, ValueRef
 
 Kind = Literal[
     "convolution", "product", "attention", "recurrent", "encoder", "backward", "pool", "adaptive pool",
-    "normalisation", "activation", "reduction", "mixing", "resampling", "padding", "concatenation", "layout", "copy",
+    "normalisation", "activation", "reduction", "mixing", "resampling", "padding", "concatenation", "addition", "layout", "copy",
     "fill", "other",
 ]  # fmt: skip
 """`backward` is the gradient of a counted kind, `mixing` a softmax or cumulative sum along one axis, `layout` a view
