@@ -12,30 +12,24 @@ import torch
 from torch import nn
 
 from archscope.analysis.outline import list_children
+from archscope.analysis.windows import find_input
 from archscope.core.errors import ArchscopeError
+from archscope.core.operators import find_operator
 from archscope.core.trace import LayerCall, OpRecord, Setting
 from archscope.core.words import TraceOptions
 from archscope.observation import Observed, observe_call, observe_target
 from archscope.papers.measurement import MeasureError, Measurement, measure_amount
 
-CONVOLUTION = "aten.convolution"
-PRODUCTS = frozenset({"aten.addmm", "aten.mm"})
-NORMS = frozenset({"aten.native_batch_norm"})
-MAX_POOLS = frozenset({"aten.max_pool2d_with_indices", "aten.max_pool2d"})
-AVERAGE_POOLS = frozenset({"aten.avg_pool2d", "aten.adaptive_avg_pool2d", "aten._adaptive_avg_pool2d", "aten.mean"})
-ADDITIONS = frozenset({"aten.add", "aten.add_"})
-CONCATENATION = "aten.cat"
-
-KINDS = {
-    "conv": frozenset({CONVOLUTION}),
-    "pool": MAX_POOLS,
-    "fc": PRODUCTS,
-    "norm": NORMS,
-    "avgpool": AVERAGE_POOLS,
-}
-"""What a layer is by the operations that it runs."""
+KINDS = {"CONV": "conv", "MAX POOL": "pool", "FC": "fc", "batch normalisation": "norm", "AVG POOL": "avgpool"}
+"""What a layer is, by the titles of the operators that it runs."""
 TYPES = {"LocalResponseNorm": "lrn", "Dropout": "dropout"}
 """What it is by its class, where no one operation tells."""
+
+
+def classify_op(op: OpRecord) -> str:
+    """A value of KINDS; empty where the operation is none of those that papers list."""
+    operator = find_operator(op.name)
+    return KINDS.get(operator.title, "") if operator is not None else ""
 
 
 class Net:
@@ -62,38 +56,38 @@ class Net:
         return [self.trace.layers[call] for call in self._children[self.layer(path).id]]
 
     def kind(self, layer: LayerCall) -> str:
-        """A key of KINDS (`pool` is of maxima), a value of TYPES, `block` where it calls others, or empty."""
+        """A value of KINDS (`pool` is of maxima) or of TYPES, `block` where it calls others, or empty."""
         if not layer.leaf:
             return "block"
         if layer.type in TYPES:
             return TYPES[layer.type]
-        names = {op.name for op in self.trace.ops[layer.first_op : layer.end_op]}
-        return next((kind for kind, operators in KINDS.items() if names & operators), "")
+        kinds = {classify_op(op) for op in self.trace.ops[layer.first_op : layer.end_op]}
+        return next((kind for kind in KINDS.values() if kind in kinds), "")
 
     def ops(self, path: str = "") -> tuple[OpRecord, ...]:
         """The operations that ran inside it."""
         layer = self.layer(path)
         return self.trace.ops[layer.first_op : layer.end_op]
 
-    def op(self, path: str, *names: str) -> OpRecord:
-        """The first operation of one of these names inside it. Raises MeasureError."""
-        found = next((op for op in self.ops(path) if op.name in names), None)
+    def op(self, path: str, *kinds: str) -> OpRecord:
+        """The first operation of one of these kinds inside it. Raises MeasureError."""
+        found = next((op for op in self.ops(path) if classify_op(op) in kinds), None)
         if found is None:
-            raise MeasureError(f"{path} of {self.trace.target} runs no {' or '.join(sorted(names))}")
+            raise MeasureError(f"{path} of {self.trace.target} runs no {' or '.join(kinds)}")
         return found
 
     def convolution(self, path: str) -> "Convolution":
         """The convolution that it runs."""
-        return Convolution(self.op(path, CONVOLUTION))
+        return Convolution(self.op(path, "conv"))
 
     def convolutions(self, path: str = "") -> list["Convolution"]:
         """Every convolution inside it, in order."""
-        return [Convolution(op) for op in self.ops(path) if op.name == CONVOLUTION]
+        return [Convolution(op) for op in self.ops(path) if classify_op(op) == "conv"]
 
     def window(self, path: str) -> tuple[int, int]:
         """(kernel, stride) of the convolution or pool that it runs. Raises MeasureError."""
-        op = self.op(path, CONVOLUTION, *MAX_POOLS, *AVERAGE_POOLS)
-        if op.name == CONVOLUTION:
+        op = self.op(path, "conv", "pool", "avgpool")
+        if classify_op(op) == "conv":
             return Convolution(op).side, Convolution(op).stride
         kernel = op.argument("kernel_size")
         return read_size(kernel), read_size(op.argument("stride") or kernel)
@@ -116,11 +110,8 @@ class Net:
 
     def features(self, path: str) -> tuple[int, int]:
         """(inputs, outputs) of the matrix product that it runs."""
-        op = self.op(path, *PRODUCTS)
-        inner = op.operand("mat1") or op.operand("self")
-        if inner is None:
-            raise MeasureError(f"{path} of {self.trace.target} multiplies no matrix")
-        return inner.shape[-1], op.outputs[0].shape[-1]
+        op = self.op(path, "fc")
+        return find_input(op).shape[-1], op.outputs[0].shape[-1]
 
     def params(self, path: str = "") -> int:
         """Of everything in it, each tensor once."""
@@ -146,7 +137,7 @@ class Net:
     def convolution_macs(self) -> int:
         """Of its convolutions alone."""
         costs = self.observed.costs.ops
-        return sum(costs[op.index].macs or 0 for op in self.trace.ops if op.name == CONVOLUTION)
+        return sum(costs[op.index].macs or 0 for op in self.trace.ops if classify_op(op) == "conv")
 
     def depth(self, path: str = "", *, pools: bool = False) -> int:
         """Layers with weights on the longest way through it; with `pools`, pooling layers count too."""
@@ -158,12 +149,12 @@ class Net:
             if edge.consumer in inside and edge.producer in inside:
                 sources.setdefault(edge.consumer, []).append(edge.producer)
         for op in ops:
-            own = op.name == CONVOLUTION or op.name in PRODUCTS or (pools and self._is_pool(op))
+            own = classify_op(op) in ("conv", "fc") or (pools and self._is_pool(op))
             depths[op.index] = own + max((depths[source] for source in sources.get(op.index, ())), default=0)
         return max(depths.values(), default=0)
 
     def _is_pool(self, op: OpRecord) -> bool:
-        return op.name in MAX_POOLS | AVERAGE_POOLS and "Pool" in self.trace.layers[op.layer].type
+        return classify_op(op) in ("pool", "avgpool") and "Pool" in self.trace.layers[op.layer].type
 
     def count_types(self, *types: str) -> int:
         """Calls of layers of these types."""

@@ -3,6 +3,7 @@
 from fractions import Fraction
 from importlib.util import find_spec
 
+from archscope.core.operators import find_kind
 from archscope.papers.googlenet.rows import TableRow, find_conflict, find_row, list_rows, read_branches
 from archscope.papers.measurement import (
     Amount,
@@ -16,7 +17,7 @@ from archscope.papers.measurement import (
     measure_numbers,
     measure_phrase,
 )
-from archscope.papers.networks import CONCATENATION, Net
+from archscope.papers.networks import Net
 from archscope.papers.registry import Case, Paper
 
 PAPER = Paper("szegedy2014_googlenet")
@@ -175,7 +176,7 @@ def measure_input(case: Case) -> Measurement:
 def measure_modules(case: Case) -> Measurement:
     """Inception modules: blocks whose branches are concatenated."""
     net = case.net("googlenet")
-    count = sum(any(op.name == CONCATENATION for op in net.ops(child.path)) for child in net.children())
+    count = sum(any(find_kind(op.name) == "concatenation" for op in net.ops(child.path)) for child in net.children())
     return Measurement(str(count), count, Numbers((count,), at=(0,)))
 
 

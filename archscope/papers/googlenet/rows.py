@@ -13,7 +13,7 @@ from fractions import Fraction
 from itertools import groupby
 
 from archscope.papers.measurement import MeasureError
-from archscope.papers.networks import MAX_POOLS, Convolution, Net
+from archscope.papers.networks import Convolution, Net, classify_op
 from archscope.papers.published import PrintedNumber, list_numbers, read_amount
 from archscope.papers.registry import Case
 
@@ -71,7 +71,7 @@ def read_branches(net: Net, row: TableRow) -> dict[str, Convolution]:
         return _name_branch([net.convolution(path) for path in row.paths])
     found: dict[str, Convolution] = {}
     for branch in net.children(row.paths[0]) if row.kind == "block" else ():
-        pools = any(op.name in MAX_POOLS for op in net.ops(branch.path))
+        pools = any(classify_op(op) == "pool" for op in net.ops(branch.path))
         found |= _name_branch(net.convolutions(branch.path), "pool proj" if pools else "")
     return found
 

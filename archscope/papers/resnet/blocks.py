@@ -7,8 +7,9 @@ A stage is a part of the network that calls others; a block is what a stage call
 from dataclasses import dataclass
 from itertools import groupby
 
+from archscope.core.operators import find_kind
 from archscope.core.trace import LayerCall
-from archscope.papers.networks import ADDITIONS, CONVOLUTION, Convolution, Net
+from archscope.papers.networks import Convolution, Net, classify_op
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def _read_block(net: Net, layer: LayerCall) -> Block:
     shortcut_path = f"{layer.path}.downsample"
     aside = net.layer(shortcut_path) if net.has(shortcut_path) else None
     inside = range(aside.first_op, aside.end_op) if aside else range(0)
-    convolutions = [op for op in net.ops(layer.path) if op.name == CONVOLUTION]
+    convolutions = [op for op in net.ops(layer.path) if classify_op(op) == "conv"]
     main = tuple(Convolution(op) for op in convolutions if op.index not in inside)
     shortcut = tuple(Convolution(op) for op in convolutions if op.index in inside)
     return Block(layer, main, shortcut, pads=aside is not None and not shortcut)
@@ -68,7 +69,7 @@ def count_projections(net: Net) -> int:
 
 def count_additions(net: Net) -> int:
     """Blocks that add their input to what they made."""
-    return sum(any(op.name in ADDITIONS for op in net.ops(block.layer.path)) for block in list_blocks(net))
+    return sum(any(find_kind(op.name) == "addition" for op in net.ops(block.layer.path)) for block in list_blocks(net))
 
 
 def count_main(net: Net, stage: str) -> int:
