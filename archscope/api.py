@@ -91,12 +91,12 @@ def build(name: str, /, **arguments: Any) -> "nn.Module":
 def check_training(model: "nn.Module", batch: "tuple[Tensor, Tensor]", **options: Any) -> tuple[Finding, ...]:
     """See whether a classifier can be trained on batches like `(images, labels)`; the model is left as it was.
 
-    `options` are those of `archscope.training.checking.check_training`: `optimizer`, `seconds`. What is found names the
-    layer and the likely cause; an empty tuple means that all is well. Raises ModelError, UsageError.
+    `options` are those of `archscope.training.checks.runner.check_training`: `optimizer`, `seconds`. What is found
+    names the layer and the likely cause; an empty tuple means that all is well. Raises ModelError, UsageError.
     """
-    from archscope.training import checking
+    from archscope.training.checks import runner
 
-    return checking.check_training(model, batch, **options)
+    return runner.check_training(model, batch, **options)
 
 
 def list_models() -> "tuple[CatalogueRow, ...]":

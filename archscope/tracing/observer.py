@@ -43,6 +43,11 @@ class ModuleCall:
     def __post_init__(self) -> None:
         self.depth = 0 if self.parent is None else self.parent.depth + 1
 
+    @property
+    def is_layer(self) -> bool:
+        """Whether the module is registered and has no children."""
+        return self.registered and next(self.module.children(), None) is None
+
     def is_within(self, other: "ModuleCall") -> bool:
         """Whether this call ran inside `other`, or is it."""
         call: ModuleCall | None = self
