@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 
 from archscope.analysis.memory import MemoryPrediction, find_optimizer
@@ -18,7 +19,7 @@ from archscope.core.errors import ModelError
 from archscope.memory.ledger import SavedTensors, StorageLedger
 from archscope.tracing.calls import hide_calls
 from archscope.tracing.construction import construct_on_meta
-from archscope.tracing.executors import MetaExecutor
+from archscope.tracing.executors import VALUE_ERRORS, MetaExecutor
 from archscope.tracing.isolation import keep_random_state, quiet_fake_tensors, without_compilation
 from archscope.tracing.meta_copy import copy_module
 from archscope.tracing.modes import Inputs, Source
@@ -44,8 +45,6 @@ class FakeModel:
 
     def __init__(self, source: Source) -> None:
         """An instance is copied and left as it is. What the constructor raises passes through."""
-        from torch._subclasses.fake_tensor import FakeTensorMode
-
         self._mode = FakeTensorMode(allow_non_fake_inputs=True)
         if source.instance is not None:
             blank = source.instance
@@ -68,7 +67,7 @@ class FakeModel:
         saved = SavedTensors(ledger, state)
         gradients = 0
         try:
-            with _quiet(), torch.set_grad_enabled(train), self._mode, ledger:
+            with _isolate_pass(), torch.set_grad_enabled(train), self._mode, ledger:
                 output = _run_forward(ledger, saved, (args, kwargs))
                 if train:
                     _run_backward(output, ledger)
@@ -107,7 +106,7 @@ def _run_forward(ledger: StorageLedger, saved: SavedTensors, inputs: Inputs) -> 
 
 
 def _advise(error: Exception) -> str:
-    if "fake_tensor" in type(error).__module__ or "data-dependent" in str(error):
+    if isinstance(error, VALUE_ERRORS):
         return "forward reads the values of its tensors, and memory is predicted without values"
     return ""
 
@@ -137,7 +136,7 @@ def _count_bytes(tensor: torch.Tensor) -> int:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _isolate_pass() -> Iterator[None]:
     """No inference mode, no compilation, no log of the fake tensors' errors; random state put back."""
     with quiet_fake_tensors(), torch.inference_mode(False), keep_random_state(), hide_calls(), without_compilation():
         yield

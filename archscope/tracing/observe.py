@@ -47,7 +47,7 @@ def observe_forward(subject: TracedModule, executor: Executor) -> Observation:
     error: Exception | None = None
     output: Any = None
     inputs = _refer_inputs(recorder, subject)
-    with _controlled_execution(), recorder:
+    with _isolate_pass(), recorder:
         try:
             output = recorder.call_root(subject.args, dict(subject.kwargs))
         except Exception as raised:  # noqa: BLE001  returned to the caller with the trace
@@ -62,7 +62,7 @@ def observe_forward(subject: TracedModule, executor: Executor) -> Observation:
 
 
 @contextmanager
-def _controlled_execution() -> Iterator[None]:
+def _isolate_pass() -> Iterator[None]:
     """No gradients, no inference mode, no garbage collection; random state put back. Compilation: see `modes`."""
     collects = gc.isenabled()
     with ExitStack() as stack:

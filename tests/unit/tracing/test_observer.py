@@ -10,7 +10,7 @@ from archscope.tracing.calls import hide_calls, observe_calls
 from archscope.tracing.observer import ForwardObserver, ModuleCall, OperationObserver, Place
 
 
-class Diary(OperationObserver[ModuleCall]):  # type: ignore[no-untyped-call]
+class Diary(OperationObserver[ModuleCall]):
     call_type = ModuleCall
 
     def __init__(self, root: nn.Module) -> None:
@@ -147,7 +147,7 @@ def test_nodes_are_known_by_the_call_that_made_them() -> None:
     before = torch.ones(2, requires_grad=True) * 2
     output = watcher.call_root((before,), {})
     loss = output.sum()
-    nodes = {}
+    nodes: dict[str, list[str | None]] = {}
     waiting = [loss.grad_fn]
     while waiting:
         node = waiting.pop()
