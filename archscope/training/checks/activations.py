@@ -76,7 +76,7 @@ def _check_scale(layers: Sequence[LayerScale]) -> list[Finding]:
             code="activation-scale",
             message=f"the activations explode: {measured:.3g} after {_name(first)}{_count_others(exploding)}"
             if exploding
-            else f"the activations vanish: after {_name(first)} they differ by only {measured:.3g} between images",
+            else f"the activations vanish: after {_name(first)} they differ by {measured:.3g} between images",
             place=first.path,
             expected=f"from {SMALLEST:g} to {LARGEST:g} times the scale of the first layer's input, {reference:.3g}",
             measured=f"{measured:.3g}",
