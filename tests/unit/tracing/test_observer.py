@@ -70,6 +70,21 @@ def test_calls_and_operations_in_order(kind: type[nn.Module]) -> None:
     assert diary.innermost is None
 
 
+def test_hooks_run_inside_the_call_and_change_what_is_seen() -> None:
+    class Keeper(ForwardObserver[ModuleCall]):
+        call_type = ModuleCall
+        outputs: tuple[float, ...] = ()
+
+        def on_return(self, call: ModuleCall, output: Any) -> None:
+            self.outputs += (float(output),)
+
+    net = Twice()
+    net.act.register_forward_hook(lambda module, args, output: output + 5)
+    keeper = Keeper(net)
+    assert float(keeper.call_root((torch.zeros(1),), {"scale": 0.0})) == 5
+    assert keeper.outputs == (5, 5, 5)
+
+
 def test_a_root_that_calls_itself_is_seen_each_time() -> None:
     class Again(nn.Module):
         def forward(self, x: Tensor, times: int) -> Tensor:
