@@ -1,10 +1,10 @@
-"""A trace goes in; the cost of every operation, every layer call and the whole pass comes out."""
+"""The cost of every operation, every layer call and the whole pass of a trace."""
 
 from contextlib import suppress
-from math import prod
 
 from archscope.analysis.macs import FORMULAS, UncountableError, count_op
 from archscope.core.cost import Cost, CostReport, LayerCost, Uncounted
+from archscope.core.operators import Operator, find_operator
 from archscope.core.trace import OpRecord, Trace
 
 
@@ -54,26 +54,20 @@ def _count_activations(trace: Trace) -> int:
     weights = find_weights(trace)
     total = 0
     for op in trace.ops:
-        formula = FORMULAS.get(op.name)
-        if formula is None or not op.outputs:
+        operator = find_operator(op.name)
+        formula = FORMULAS.get(operator.formula) if operator is not None else None
+        if operator is None or formula is None or formula.activations is None or not op.outputs:
             continue
-        if formula.layer_outputs is not None:
+        if not formula.only_with_weight or _has_weight(op, operator, weights):
             with suppress(UncountableError):  # the operation is listed as uncounted
-                total += formula.layer_outputs(op)
-        elif formula.kind == "convolution" or (formula.kind == "product" and _has_weight(op, weights)):
-            total += prod(op.outputs[0].shape)
+                total += formula.activations(op, operator)
     return total
 
 
-def _has_weight(op: OpRecord, weights: set[int]) -> bool:
-    operands = [ref.value in weights for ref in op.inputs if ref.spec.key in _FACTORS]
+def _has_weight(op: OpRecord, operator: Operator, weights: set[int]) -> bool:
+    factors = (*operator.data, *operator.weight)
+    operands = [ref.value in weights for ref in op.inputs if ref.spec.key in factors]
     return any(operands) and not all(operands)
-
-
-_FACTORS = frozenset(
-    ("self", "mat1", "mat2", "batch1", "batch2", "vec", "mat", "tensor", "input", "weight", "i1", "i2", "i3")
-)
-"""Names of the arguments that are multiplied."""
 
 
 def find_weights(trace: Trace) -> set[int]:

@@ -1,4 +1,4 @@
-"""Numbers of bytes go in; what a pass needs, the layer that decides, and the largest batch that fits come out.
+"""What a pass needs in bytes, the layer that decides, and the largest batch that fits.
 
 Two ways lead to a peak: a model that is at hand runs on fake tensors (`archscope.memory`), a saved trace is
 read here, by the lifetimes of the storages that its operations make.
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from archscope.core.errors import UnknownNameError
+from archscope.core.operators import find_operator
 from archscope.core.trace import OpRecord, Trace
 
 Phase = Literal["forward", "backward", "optimizer"]
@@ -141,18 +142,6 @@ def _follow_line(needs: dict[int, int], limit_bytes: int, low: int, high: int) -
     return min(max(crossing, low + 1), high - 1)
 
 
-_VIEWS = frozenset(
-    f"aten.{name}"
-    for name in (
-        "view", "_unsafe_view", "_reshape_alias", "reshape", "flatten", "unflatten", "t", "transpose", "permute",
-        "expand", "slice", "select", "narrow", "squeeze", "unsqueeze", "detach", "alias", "split", "split_with_sizes",
-        "chunk", "unbind", "as_strided", "unfold", "diagonal", "lift_fresh", "swapaxes", "movedim", "view_as_real",
-        "view_as_complex",
-    )
-)  # fmt: skip
-"""Operations whose outputs share the storage of their first input."""
-
-
 def find_trace_peak(trace: Trace) -> Peak:
     """The peak of an inference, read off a trace: a storage lives from the operation that makes it to its last reader.
 
@@ -196,7 +185,9 @@ class _Storages:
         return self.sizes.get(root, 0) if self._makers.get(root) == index and root == value else 0
 
     def _follow(self, op: OpRecord, held: set[int]) -> None:
-        shares = op.name in _VIEWS or (op.name.endswith("_") and not op.name.endswith("__"))
+        operator = find_operator(op.name)
+        in_place = op.name.endswith("_") and not op.name.endswith("__")
+        shares = in_place or (operator is not None and operator.view)
         for ref in op.inputs:
             root = self._root.get(ref.value, ref.value)
             if root in self._makers:

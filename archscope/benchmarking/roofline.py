@@ -1,4 +1,4 @@
-"""A trace, measured times and a ceiling go in; what each module does, what bounds it and how near it comes leave."""
+"""What each module does, what bounds it and how near it comes to the ceiling."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,17 +7,8 @@ from archscope.benchmarking.ceiling import Ceiling
 from archscope.benchmarking.layers import LOSS_PATH, Split
 from archscope.benchmarking.results import LayerTime
 from archscope.core.cost import CostReport
+from archscope.core.operators import find_operator
 from archscope.core.trace import OpRecord, Trace
-
-VIEWS = frozenset(
-    f"aten.{name}"
-    for name in (
-        "view _unsafe_view reshape t transpose permute numpy_T flatten detach alias expand expand_as slice select "
-        "narrow split split_with_sizes chunk unbind squeeze unsqueeze unfold as_strided diagonal movedim swapaxes "
-        "view_as lift_fresh dropout_eval"
-    ).split()
-)
-"""Operations that move nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +38,8 @@ def list_work(trace: Trace, costs: CostReport, dtype_scale: float = 1.0) -> dict
 
 def count_moved(op: OpRecord) -> int:
     """Bytes that an operation reads and writes; each tensor once."""
-    if op.name.rstrip("_") in VIEWS:
+    operator = find_operator(op.name)
+    if operator is not None and operator.view:
         return 0
     return sum({ref.value: ref.spec.size_bytes for ref in (*op.inputs, *op.outputs)}.values())
 

@@ -1,11 +1,11 @@
-"""Our trace and a tool's count go in; every difference comes out with its cause, so that they add up to the whole."""
+"""Every difference between our trace and a tool's count with its cause, so that they add up to the whole."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
 from math import prod
 
 from archscope.analysis.costs import find_weights
-from archscope.analysis.macs import FORMULAS
+from archscope.core.operators import find_kind
 from archscope.core.trace import LayerCall, Trace
 from archscope.counters.tool_count import Difference, RawCount
 from archscope.observation import Observed
@@ -87,7 +87,7 @@ def _count_kinds(observed: Observed) -> dict[str, int]:
     kinds: dict[str, int] = {}
     for op, cost in zip(observed.trace.ops, observed.costs.ops, strict=True):
         if cost.macs:
-            kind = FORMULAS[op.name].kind
+            kind = find_kind(op.name) or "other"
             kinds[kind] = kinds.get(kind, 0) + cost.macs
     return kinds
 
@@ -120,7 +120,7 @@ def _sum_attention(observed: Observed) -> int:
     """MACs of products of two activations."""
     weights, total = find_weights(observed.trace), 0
     for op, cost in zip(observed.trace.ops, observed.costs.ops, strict=True):
-        if cost.macs and FORMULAS[op.name].kind in ("product", "attention"):
+        if cost.macs and find_kind(op.name) in ("product", "attention"):
             total += 0 if any(ref.value in weights for ref in op.inputs) else cost.macs
     return total
 

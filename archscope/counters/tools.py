@@ -6,7 +6,7 @@ import warnings
 import torch
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
-from archscope.analysis.macs import FORMULAS
+from archscope.core.operators import find_operator
 from archscope.counters.runnable import Runnable
 from archscope.counters.tool_count import RawCount
 
@@ -87,8 +87,9 @@ def count_with_flop_counter(runnable: Runnable) -> RawCount:
         runnable.module(*runnable.args, **runnable.kwargs)
     kinds: dict[str, int] = {}
     for operator, flops in counter.get_flop_counts().get("Global", {}).items():
-        formula = FORMULAS.get(_name_operator(operator))
-        kind = formula.kind if formula is not None else f"estimate {_name_operator(operator)}"
+        name = _name_operator(operator)
+        known = find_operator(name)
+        kind = f"estimate {name}" if known is None or known.free else known.kind
         kinds[kind] = kinds.get(kind, 0) + int(flops) // 2
     total = int(counter.get_total_flops())
     return RawCount(None, total // 2, f"{total:,} FLOPs (2 per multiply-add)", by_kind=kinds)

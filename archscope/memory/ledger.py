@@ -12,13 +12,10 @@ import torch
 from torch import nn
 
 from archscope.analysis.memory import LayerMemory, Peak, Phase
+from archscope.core.operators import find_operator
 from archscope.tracing.observer import ModuleCall, OperationObserver, Place
 from archscope.tracing.structure import iterate_tensors, list_operands
 
-_CONVOLUTIONS = ("aten::convolution", "aten::convolution_backward")
-_PRODUCTS = ("aten::addmm", "aten::mm", "aten::bmm", "aten::baddbmm")
-_OPAQUE = ("aten::mkldnn_rnn_layer", "aten::_cudnn_rnn", "aten::miopen_rnn")
-"""Keep a reserve for backward whose size only the library knows."""
 PRODUCT_WORKSPACE_BYTES = 32 * 2**20
 """What cuBLAS sets aside at the first matrix product: 32 MiB on Hopper, 8 MiB before it."""
 
@@ -90,7 +87,7 @@ class StorageLedger(OperationObserver[ModuleCall]):  # type: ignore[no-untyped-c
             self.note(tensor)
         if made and not self._is_accumulation(func, args):
             self.observe_peak()
-            self._observe_workspace(func._schema.name, [*list_operands(args, kwargs), *made])
+            self._observe_workspace(func._schema.name.replace("::", "."), [*list_operands(args, kwargs), *made])
         return output
 
     def _is_accumulation(self, func: Any, args: tuple[Any, ...]) -> bool:
@@ -103,10 +100,13 @@ class StorageLedger(OperationObserver[ModuleCall]):  # type: ignore[no-untyped-c
         )
 
     def _observe_workspace(self, name: str, tensors: list[torch.Tensor]) -> None:
-        self._uses_products = self._uses_products or name in _PRODUCTS
-        if name in _OPAQUE:
-            self.uncounted[name.replace("::", ".")] = None
-        if name in _CONVOLUTIONS:
+        operator = find_operator(name)
+        if operator is None:
+            return
+        self._uses_products = self._uses_products or operator.kind == "product"
+        if operator.kind == "recurrent":  # it keeps a reserve for backward whose size only the library knows
+            self.uncounted[name] = None
+        if operator.formula in ("convolution", "convolution backward"):
             copies = sum(tensor.numel() * tensor.element_size() for tensor in tensors if tensor.dim() > 1)
             self._peak_with_workspace = max(self._peak_with_workspace, self.live_bytes + copies)
 

@@ -1,9 +1,11 @@
-"""Layer calls and operations go in; what a lecture calls them comes out: a filter bank, a pool, a norm, neurons."""
+"""What a lecture calls layers and operations: a filter bank, a pool, a norm, neurons."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from archscope.analysis.windows import find_weight, is_convolution, is_pool, is_transposed
+from archscope.core.operators import find_operator
 from archscope.core.trace import LayerCall, OpRecord, Setting, Trace
 from archscope.tables.layer_text import (
     Settings,
@@ -26,37 +28,6 @@ class LectureRow:
     """`CONV`, `MAX POOL`, `NORM`, `FC`; for others the layer's path, empty for the root."""
     detail: str
     """`96 11x11 filters at stride 4, pad 0`."""
-
-
-_POOLS = {
-    "aten.max_pool1d": "MAX POOL",
-    "aten.max_pool2d": "MAX POOL",
-    "aten.max_pool2d_with_indices": "MAX POOL",
-    "aten.max_pool3d": "MAX POOL",
-    "aten.max_pool3d_with_indices": "MAX POOL",
-    "aten.adaptive_max_pool1d": "MAX POOL",
-    "aten.adaptive_max_pool2d": "MAX POOL",
-    "aten.adaptive_max_pool3d": "MAX POOL",
-    "aten.avg_pool1d": "AVG POOL",
-    "aten.avg_pool2d": "AVG POOL",
-    "aten.avg_pool3d": "AVG POOL",
-    "aten.adaptive_avg_pool1d": "AVG POOL",
-    "aten._adaptive_avg_pool2d": "AVG POOL",
-    "aten._adaptive_avg_pool3d": "AVG POOL",
-    "aten.mean": "AVG POOL",
-}
-"""Operations that pool, and what the lecture calls them."""
-
-_NORMS = {
-    "aten.native_batch_norm": "batch normalisation",
-    "aten._native_batch_norm_legit": "batch normalisation",
-    "aten._native_batch_norm_legit_no_training": "batch normalisation",
-    "aten.cudnn_batch_norm": "batch normalisation",
-    "aten._batch_norm_with_update": "batch normalisation",
-    "aten.native_layer_norm": "layer normalisation",
-    "aten.native_group_norm": "group normalisation",
-}
-_PRODUCTS = frozenset({"aten.addmm", "aten.mm", "aten.linear", "aten.addmv", "aten.mv"})
 
 
 def describe_layer(trace: Trace, layer: LayerCall) -> LectureRow | None:
@@ -84,20 +55,22 @@ def describe_op(op: OpRecord, *, costly: bool) -> LectureRow | None:
     """The unit of an operation that ran outside any leaf layer; None where it is no row and costs nothing."""
     out = op.outputs[0].shape if op.outputs else ()
     settings = dict(op.arguments)
-    weight = op.operand("weight")
-    if op.name == "aten.convolution" and weight is not None:
-        transposed = bool(settings.get("transposed"))
+    operator = find_operator(op.name)
+    title = operator.title if operator is not None else ""
+    weight = find_weight(op)
+    if is_convolution(op) and weight is not None:
         settings |= {"kernel_size": weight.shape[2:], "out_channels": out[1] if len(out) > 1 else None}
-        return LectureRow("conv", "CONV", _describe_filters(settings | {"transposed": transposed}, len(out) - 2))
-    if op.name in _POOLS and "kernel_size" in settings:
+        return LectureRow("conv", title, _describe_filters(settings | {"transposed": is_transposed(op)}, len(out) - 2))
+    if is_pool(op) and "kernel_size" in settings:
         settings["stride"] = settings.get("stride") or settings["kernel_size"]
-        return LectureRow("pool", _POOLS[op.name], _describe_window(settings, len(out) - 2))
-    if op.name in _POOLS and _pools_everything(op):
-        return LectureRow("pool", _POOLS[op.name], _describe_reduction(op.inputs[0].shape[2:], out[2:]))
-    if op.name in _NORMS:
-        return LectureRow("norm", "NORM", _NORMS[op.name])
-    if op.name in _PRODUCTS and out:
-        return LectureRow("fc", "FC", f"{out[-1]} neurons")
+        return LectureRow("pool", title, _describe_window(settings, len(out) - 2))
+    if _find_pool_title(op) and _pools_everything(op):
+        return LectureRow("pool", title, _describe_reduction(op.inputs[0].shape[2:], out[2:]))
+    kind = operator.kind if operator is not None else ""
+    if kind == "normalisation":
+        return LectureRow("norm", "NORM", title)
+    if kind == "product" and title and out:
+        return LectureRow("fc", title, f"{out[-1]} neurons")
     return LectureRow("other", op.name.rpartition(".")[2], "operation") if costly else None
 
 
@@ -144,8 +117,16 @@ def _describe_reduction(before: Sequence[int], after: Sequence[int]) -> str:
 
 def _name_pool(trace: Trace, layer: LayerCall) -> str:
     """What the operation inside says that it is."""
-    names = (_POOLS.get(op.name) for op in trace.ops[layer.first_op : layer.end_op])
-    return next((name for name in names if name), "POOL")
+    return next(filter(None, map(_find_pool_title, trace.ops[layer.first_op : layer.end_op])), "POOL")
+
+
+def _find_pool_title(op: OpRecord) -> str:
+    """What the lecture calls a pool, or the mean that stands for one."""
+    operator = find_operator(op.name)
+    return operator.title if operator is not None and operator.kind in _POOLS else ""
+
+
+_POOLS = ("pool", "adaptive pool", "reduction")
 
 
 def _pools_everything(op: OpRecord) -> bool:

@@ -107,7 +107,7 @@ class ConstantTable:
 
 def reads_values(info: OperatorInfo) -> bool:
     """Whether the operation hands a tensor's values to Python."""
-    return info.name in _READS_VALUES
+    return info.known is not None and info.known.reads_values
 
 
 def is_small(output: Any) -> bool:
@@ -116,20 +116,14 @@ def is_small(output: Any) -> bool:
 
 
 _PLAIN = ("Tensor", "Parameter", "Buffer")
-_READS_VALUES = frozenset({"aten._local_scalar_dense", "aten.item", "aten.is_nonzero", "aten.equal"})
-_UPDATE_STATISTICS = frozenset({"aten.native_batch_norm", "aten.batch_norm", "aten.cudnn_batch_norm"})
 
 
 def _list_written(info: OperatorInfo, args: Any, kwargs: dict[str, Any]) -> list[torch.Tensor]:
     """Tensors that the operation writes to; the schema of batch normalisation does not say that it does."""
-    names = info.mutated
-    named = (
-        {**dict(zip(info.argument_names, args, strict=False)), **kwargs}
-        if names or info.name in _UPDATE_STATISTICS
-        else {}
-    )
-    if info.name in _UPDATE_STATISTICS and named.get("training") is True:
-        names = ("running_mean", "running_var")
+    names, silent = info.mutated, info.known.updates if info.known is not None else ()
+    named = {**dict(zip(info.argument_names, args, strict=False)), **kwargs} if names or silent else {}
+    if silent and named.get("training") is True:
+        names = silent
     return [tensor for name in names for _, tensor in iterate_tensors(named.get(name))]
 
 

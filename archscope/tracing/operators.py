@@ -6,6 +6,8 @@ from typing import Any
 
 import torch
 
+from archscope.core.operators import Operator, find_operator
+
 
 @dataclass(frozen=True, slots=True)
 class OperatorInfo:
@@ -21,11 +23,15 @@ class OperatorInfo:
     """True for factories and conversions, which have an argument `device`."""
     random: bool
     """True where two runs may differ."""
-    value_free: bool
-    """True where the output depends on its input's shape and dtype alone (`zeros_like`)."""
+    known: Operator | None
+    """What the taxonomy says of it."""
+    checked: tuple[int, ...]
+    """Places of the arguments whose dtypes a real kernel compares."""
 
-
-_VALUE_FREE = frozenset({"new_zeros", "new_ones", "new_full", "zeros_like", "ones_like", "full_like"})
+    @property
+    def value_free(self) -> bool:
+        """True where the output depends on its input's shape and dtype alone (`zeros_like`)."""
+        return self.known is not None and self.known.kind == "fill"
 
 
 @cache
@@ -33,13 +39,14 @@ def describe_operator(operator: Any) -> OperatorInfo:
     """The operator's description; operators without a schema (higher-order ones) have no argument names."""
     schema = getattr(operator, "_schema", None)
     if schema is None:
-        return OperatorInfo(str(getattr(operator, "__name__", operator)), "default", (), (), False, False, False)
+        return OperatorInfo(str(getattr(operator, "__name__", operator)), "default", (), (), False, False, None, ())
     namespace, _, base = schema.name.partition("::")
     arguments = schema.arguments
     names = tuple(argument.name for argument in arguments)
     mutated = tuple(
         argument.name for argument in arguments if argument.alias_info is not None and argument.alias_info.is_write
     )
+    known = find_operator(f"{namespace}.{base}")
     return OperatorInfo(
         name=f"{namespace}.{base}",
         overload=schema.overload_name or "default",
@@ -47,53 +54,41 @@ def describe_operator(operator: Any) -> OperatorInfo:
         mutated=mutated,
         takes_device="device" in names,
         random=torch.Tag.nondeterministic_seeded in operator.tags or base.startswith("empty"),
-        value_free=base in _VALUE_FREE,
+        known=known,
+        checked=_list_checked(known, names),
     )
 
 
-_OPERANDS: dict[str, tuple[int, ...]] = {
-    "aten.convolution": (0, 1, 2),
-    "aten.addmm": (0, 1, 2),
-    "aten.mm": (0, 1),
-    "aten.bmm": (0, 1),
-    "aten.baddbmm": (0, 1, 2),
-    "aten.addbmm": (1, 2),
-    "aten.mv": (0, 1),
-    "aten.dot": (0, 1),
-    "aten.addmv": (0, 1, 2),
-    "aten.linear": (0, 1, 2),
-}
+def _list_checked(known: Operator | None, names: tuple[str, ...]) -> tuple[int, ...]:
+    if known is None or known.dtypes == "any":
+        return ()
+    operands = (*known.data, *known.weight, *known.bias, *(_STATISTICS if known.dtypes == "parameters" else ()))
+    return tuple(place for place, name in enumerate(names) if name in operands)
 
 
-_NORMS = {"aten.native_batch_norm": 5, "aten.native_layer_norm": 4, "aten.native_group_norm": 3}
-"""How many leading arguments may be tensors."""
+_STATISTICS = ("running_mean", "running_var")
 _HALVES = (torch.float16, torch.bfloat16)
-
-
-def _check_norm(info: OperatorInfo, args: tuple[Any, ...]) -> None:
-    x, *others = [arg for arg in args[: _NORMS[info.name]] if isinstance(arg, torch.Tensor)]
-    for other in others:
-        if other.dtype != x.dtype and not (x.dtype in _HALVES and other.dtype is torch.float32):
-            raise RuntimeError(
-                f"mixed dtype: {info.name} got an input of {x.dtype} and parameters or statistics of {other.dtype}"
-            )
 
 
 def check_operand_dtypes(info: OperatorInfo, args: tuple[Any, ...]) -> None:
     """Refuse what a real kernel would refuse.
 
     Raises:
-        RuntimeError: two operands of a product or convolution differ in dtype.
+        RuntimeError: two operands of a product or convolution differ in dtype, or a normalisation's parameters do from
+            its input, which float32 may beside half precision.
     """
-    positions = _OPERANDS.get(info.name)
-    if positions is None:
-        if info.name in _NORMS:
-            _check_norm(info, args)
+    if not info.checked or info.known is None:
         return
-    operands = [args[i] for i in positions if i < len(args) and isinstance(args[i], torch.Tensor)]
-    first = operands[0].dtype
+    operands = [args[place] for place in info.checked if place < len(args) and isinstance(args[place], torch.Tensor)]
+    first = operands[0].dtype if operands else None
     for other in operands[1:]:
-        if other.dtype != first:
+        if other.dtype == first:
+            continue
+        if info.known.dtypes == "one":
             raise RuntimeError(
                 f"expected all operands of {info.name} to have the same dtype, but got {first} and {other.dtype}"
+            )
+        if first not in _HALVES or other.dtype is not torch.float32:
+            raise RuntimeError(
+                f"mixed dtype: {info.name} got an input of {first} and parameters or statistics of {other.dtype}"
             )

@@ -1,4 +1,4 @@
-"""A call that makes others goes in: an inception module, a residual block, a stage, the model. Its sums come out."""
+"""The sums of a call that makes others: an inception module, a residual block, a stage, the model."""
 
 from collections.abc import Iterator, Sequence
 

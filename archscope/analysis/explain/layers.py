@@ -5,26 +5,25 @@ from collections.abc import Iterator, Mapping
 from archscope.analysis.explain.arithmetic import Explanation, Line, add_up, join_shape, join_sizes
 from archscope.analysis.explain.receptive_arithmetic import explain_field
 from archscope.analysis.explain.weights import (
-    PRODUCTS,
     explain_flattening,
     explain_macs,
     explain_memory,
     explain_parameters,
+    is_plain_product,
 )
-from archscope.analysis.explain.windows import (
+from archscope.analysis.explain.windows import count_spatial, explain_adaptive, explain_average, explain_windows
+from archscope.analysis.receptive import State
+from archscope.analysis.windows import (
     Window,
-    count_spatial,
-    explain_adaptive,
-    explain_average,
-    explain_windows,
+    find_input,
     is_adaptive,
     is_average,
     is_convolution,
     is_pool,
     read_windows,
 )
-from archscope.analysis.receptive import State
 from archscope.core.cost import CostReport
+from archscope.core.operators import find_kind
 from archscope.core.trace import LayerCall, OpRecord, Trace
 
 _SIZES = ("num_features", "normalized_shape", "num_channels", "p", "embed_dim", "num_heads", "hidden_size", "size")
@@ -43,10 +42,9 @@ def title_layer(layer: LayerCall, op: OpRecord | None) -> str:
 def describe_op(layer: LayerCall, op: OpRecord) -> str:
     """What a window, a pool or a product is made of."""
     if is_convolution(op):
-        data = op.operand("input") or op.inputs[0]
         groups = op.argument("groups", 1)
         windows = read_windows(op)
-        text = f"{data.shape[1]} -> {op.outputs[0].shape[1]}, {_describe_window(windows)}"
+        text = f"{find_input(op).shape[1]} -> {op.outputs[0].shape[1]}, {_describe_window(windows)}"
         return text if groups == 1 else f"{text}, groups {groups}"
     if is_pool(op):
         windows = read_windows(op)[-count_spatial(layer, op) :]
@@ -84,9 +82,6 @@ def _describe_settings(layer: LayerCall) -> str:
     return ", ".join(shown)
 
 
-_PADDING = ("constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "replication_pad1d", "replication_pad2d")
-
-
 class LayerExplainer:
     """Explains the calls of one trace that make no others."""
 
@@ -114,7 +109,7 @@ class LayerExplainer:
     def list_main_ops(self, layer: LayerCall) -> list[OpRecord]:
         """The operations of the call itself that have arithmetic of their own: windows, pools and products."""
         own = [op for op in self.trace.ops[layer.first_op : layer.end_op] if op.layer == layer.id]
-        mains = [op for op in own if is_convolution(op) or _is_product(op)]
+        mains = [op for op in own if is_convolution(op) or is_plain_product(op)]
         pools = [op for op in own if is_pool(op) or is_adaptive(op) or is_average(op)]
         settings = dict(layer.settings)
         # A normalisation across channels pools inside: that is no pool of the network.
@@ -131,8 +126,7 @@ class LayerExplainer:
         elif is_convolution(op) or is_pool(op):
             yield from explain_windows(op, count_spatial(layer, op))
         else:
-            data = op.operand("mat1") or op.operand("input") or op.operand("self") or op.inputs[0]
-            yield from explain_flattening(self.trace, data) if parameters else ()
+            yield from explain_flattening(self.trace, find_input(op)) if parameters else ()
         if parameters:
             yield from explain_parameters(self.trace, layer, op)
         yield from explain_macs(op, self.costs.ops[op.index].macs)
@@ -182,7 +176,7 @@ class LayerExplainer:
     def _explain_padding(self, layer: LayerCall) -> Iterator[Line]:
         """`padding="same"` and reflected borders are operations of their own before the window."""
         for op in self.trace.ops[layer.first_op : layer.end_op]:
-            if op.name.partition(".")[2] not in _PADDING:
+            if find_kind(op.name) != "padding":
                 continue
             pads = op.argument("pad", op.argument("padding", ()))
             numbers = [size for size in pads if isinstance(size, int)] if isinstance(pads, tuple) else []
@@ -197,10 +191,6 @@ class LayerExplainer:
         if not layer.outputs or not op.outputs:
             return False
         return layer.outputs[0].spec.elements == op.outputs[0].spec.elements
-
-
-def _is_product(op: OpRecord) -> bool:
-    return op.name.partition(".")[2] in PRODUCTS or op.name == "aten.linear"
 
 
 def _compare_shapes(layer: LayerCall) -> str:

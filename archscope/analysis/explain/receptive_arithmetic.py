@@ -1,12 +1,13 @@
-"""States before and after an operation go in; the receptive field and the jump come out as arithmetic."""
+"""The arithmetic that leads from the receptive field before an operation to the one behind it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from archscope.analysis.explain.arithmetic import Line, format_number
-from archscope.analysis.explain.windows import NAMES, Window, is_convolution, is_pool, is_transposed, read_windows
+from archscope.analysis.explain.windows import NAMES
 from archscope.analysis.receptive import Reach, State
+from archscope.analysis.windows import Window, find_input, is_convolution, is_pool, is_transposed, read_windows
 from archscope.core.trace import OpRecord
 
 WHOLE = "the whole input"
@@ -50,7 +51,7 @@ def _list_steps(op: OpRecord | None, states: Mapping[int, State], after: State) 
     windows: Sequence[Window] = ()
     first = 0
     if op is not None and not is_transposed(op) and (is_convolution(op) or is_pool(op)):
-        data = op.operand("input") or op.operand("self") or op.inputs[0]
+        data = find_input(op)
         before, windows = states.get(data.value, ()), read_windows(op)
         first = len(data.shape) - len(windows)
     for place, reach in enumerate(after):

@@ -1,4 +1,4 @@
-"""Two layers of a trace go in; what lies between them comes out as one stack: its reach, beside one larger kernel.
+"""What lies between two layers of a trace as one stack: its reach, beside one larger kernel.
 
 Simonyan and Zisserman 2014, section 2.3: three 3x3 layers reach as far as one 7x7 with 27 C^2 weights in place of 49.
 """
@@ -19,9 +19,18 @@ from archscope.analysis.explain.arithmetic import (
 from archscope.analysis.explain.layers import LayerExplainer
 from archscope.analysis.explain.receptive_arithmetic import UNKNOWN, WHOLE
 from archscope.analysis.explain.weights import express_macs
-from archscope.analysis.explain.windows import Window, is_convolution, is_pool, is_transposed, read_windows
 from archscope.analysis.receptive import Reach, State, measure_values
+from archscope.analysis.windows import (
+    Window,
+    find_input,
+    find_weight,
+    is_convolution,
+    is_pool,
+    is_transposed,
+    read_windows,
+)
 from archscope.core.errors import UsageError
+from archscope.core.operators import find_kind
 from archscope.core.trace import LayerCall, OpRecord
 
 
@@ -70,7 +79,7 @@ class StackExplainer:
             channels = _read_channels(first, last, convolutions)
             yield from self._explain_weights(convolutions, state, channels)
             yield from self._explain_macs(convolutions)
-        activations = sum(op.name.partition(".")[2].removesuffix("_") in _ACTIVATIONS for op in ops)
+        activations = sum(find_kind(op.name) == "activation" for op in ops)
         yield Line("non-linearities", value=activations, remark="inside the stack; one larger kernel has none inside")
 
     def _explain_growth(self, ops: Sequence[OpRecord], states: dict[int, State]) -> Iterator[Line]:
@@ -78,8 +87,7 @@ class StackExplainer:
         for op in ops:
             if not (is_convolution(op) or is_pool(op)) or is_transposed(op):
                 continue
-            data = op.operand("input") or op.operand("self") or op.inputs[0]
-            before, after = states.get(data.value, ()), states.get(op.outputs[0].value, ())
+            before, after = states.get(find_input(op).value, ()), states.get(op.outputs[0].value, ())
             windows = read_windows(op)
             if not before or not after or len(windows) != len(before):
                 continue
@@ -92,7 +100,7 @@ class StackExplainer:
     def _explain_weights(
         self, convolutions: Sequence[OpRecord], state: State, channels: tuple[int, int]
     ) -> Iterator[Line]:
-        shapes = [ref.shape for op in convolutions if (ref := op.operand("weight")) is not None]
+        shapes = [ref.shape for op in convolutions if (ref := find_weight(op)) is not None]
         weights = sum(prod(shape) for shape in shapes)
         widths = {size for shape in shapes for size in shape[:2]}
         alike = len(widths) == 1
@@ -117,20 +125,6 @@ class StackExplainer:
 
 MOST_LEAVES = 4
 """Products of one sum that are written out."""
-
-_ACTIVATIONS = (
-    "relu",
-    "gelu",
-    "silu",
-    "sigmoid",
-    "tanh",
-    "hardtanh",
-    "hardswish",
-    "leaky_relu",
-    "elu",
-    "mish",
-    "relu6",
-)
 
 
 def _express_growth(before: Reach, after: Reach, window: Window) -> tuple[str, int] | None:
@@ -167,7 +161,7 @@ def _compare(single: int, weights: int) -> str:
 
 def _read_channels(first: LayerCall, last: LayerCall, convolutions: Sequence[OpRecord]) -> tuple[int, int]:
     """Channels that enter and leave the stack, as one convolution in its place would have them."""
-    begun, ended = convolutions[0].operand("input"), convolutions[-1].outputs[0]
-    into = first.inputs[0] if first.inputs else begun or ended
+    ended = convolutions[-1].outputs[0]
+    into = first.inputs[0] if first.inputs else find_input(convolutions[0])
     out = last.outputs[0] if last.outputs and len(last.outputs[0].shape) == len(ended.shape) else ended
     return into.shape[1], out.shape[1]

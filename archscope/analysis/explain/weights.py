@@ -1,22 +1,14 @@
-"""Operations with their tensors go in; their parameters, multiply-accumulates and memory come out as arithmetic."""
+"""The parameters, multiply-accumulates and memory of operations, written out as arithmetic."""
 
 from collections.abc import Sequence
 from math import prod
 
 from archscope.analysis.explain.arithmetic import Line, join_shape, multiply
-from archscope.analysis.explain.windows import is_convolution, is_transposed
+from archscope.analysis.windows import find_input, find_weight, is_convolution, is_transposed
+from archscope.core.operators import find_operator
 from archscope.core.tensors import DTYPE_BYTES
 from archscope.core.trace import LayerCall, OpRecord, StateTensor, Trace, ValueRef
 from archscope.core.units import format_exact
-
-PRODUCTS = {
-    "mm": ("self", "mat2"),
-    "addmm": ("mat1", "mat2"),
-    "_addmm_activation": ("mat1", "mat2"),
-    "bmm": ("self", "mat2"),
-    "baddbmm": ("batch1", "batch2"),
-}
-"""Matrix products by name, and what their factors are called."""
 
 
 def list_own_parameters(trace: Trace, layer: LayerCall) -> tuple[StateTensor, ...]:
@@ -32,7 +24,7 @@ def list_own_parameters(trace: Trace, layer: LayerCall) -> tuple[StateTensor, ..
 def express_parameters(trace: Trace, layer: LayerCall, op: OpRecord | None) -> tuple[str, str]:
     """`96 * (3 * 11 * 11) + 96` and a remark; the tensors one by one where the layer is no plain one."""
     own = list_own_parameters(trace, layer)
-    weight = op.operand("weight") if op is not None and is_convolution(op) else None
+    weight = find_weight(op) if op is not None and is_convolution(op) else None
     named = {tensor.path.rpartition(".")[2]: tensor for tensor in own}
     if weight is not None and "weight" in named and named["weight"].value == weight.value and len(named) <= 2:
         first, *rest = weight.shape
@@ -68,21 +60,25 @@ def explain_parameters(trace: Trace, layer: LayerCall, op: OpRecord | None) -> t
 
 def express_macs(op: OpRecord) -> str:
     """`55 * 55 * 96 * (3 * 11 * 11)`; empty where the operation has no formula of one line."""
-    name = op.name.partition(".")[2]
-    out = op.outputs[0].shape if op.outputs else ()
-    weight = op.operand("weight")
-    if is_convolution(op) and weight is not None:
-        data = op.operand("input") or op.inputs[0]
-        shape = data.shape if is_transposed(op) else out
+    weight = find_weight(op)
+    if weight is None or not (is_convolution(op) or is_plain_product(op)):
+        return ""
+    data = find_input(op).shape
+    if is_convolution(op):
+        shape = data if is_transposed(op) else op.outputs[0].shape
         return multiply([*_drop_batch(shape)], f"({multiply(weight.shape[1:])})")
-    if name in PRODUCTS:
-        left, right = (op.operand(key) for key in PRODUCTS[name])
-        if left is not None and right is not None:
-            return multiply([*_drop_ones(left.shape[:-1]), left.shape[-1], right.shape[-1]])
-    if name == "linear" and weight is not None:
-        data = op.operand("input") or op.inputs[0]
-        return multiply([*_drop_ones(data.shape[:-1]), data.shape[-1], weight.shape[0]])
-    return ""
+    width = weight.shape[0] if _find_formula(op) == "linear" else weight.shape[-1]
+    return multiply([*_drop_ones(data[:-1]), data[-1], width])
+
+
+def is_plain_product(op: OpRecord) -> bool:
+    """Whether the operation is a product of two matrices, or of batches of them, that is written in one line."""
+    return _find_formula(op) in ("product", "linear")
+
+
+def _find_formula(op: OpRecord) -> str:
+    operator = find_operator(op.name)
+    return operator.formula if operator is not None else ""
 
 
 def explain_macs(op: OpRecord, macs: int | None) -> tuple[Line, ...]:
@@ -107,7 +103,7 @@ def explain_flattening(trace: Trace, ref: ValueRef) -> tuple[Line, ...]:
     """`512 * 7 * 7 = 25,088` where a linear layer reads what was flattened."""
     producers = {out.value: op for op in trace.ops for out in op.outputs}
     op = producers.get(ref.value)
-    while op is not None and op.name.partition(".")[2] in ("view", "_unsafe_view", "reshape", "flatten", "clone"):
+    while op is not None and _keeps_elements(op):
         before = op.inputs[0]
         if len(before.shape) > 2 and len(ref.shape) == 2 and prod(before.shape[1:]) == ref.shape[-1]:
             sizes = before.shape[1:]
@@ -116,12 +112,15 @@ def explain_flattening(trace: Trace, ref: ValueRef) -> tuple[Line, ...]:
     return ()
 
 
+def _keeps_elements(op: OpRecord) -> bool:
+    operator = find_operator(op.name)
+    return operator is not None and (operator.reading == "reshape" or operator.kind == "copy")
+
+
 def _describe_groups(op: OpRecord, groups: object) -> str:
-    weight = op.operand("weight")
-    data = op.operand("input") or op.inputs[0]
-    if weight is None or not isinstance(groups, int):
+    if not isinstance(groups, int):
         return ""
-    channels = data.shape[1]
+    channels = find_input(op).shape[1]
     if groups == channels == op.outputs[0].shape[1]:
         return "depthwise: each filter reads one channel"
     return f"{groups} groups: each filter reads {channels} / {groups} = {channels // groups} channels"

@@ -4,10 +4,11 @@
 """
 
 from archscope.analysis.macs.formula import Formula, UncountableError, elements, shape
+from archscope.core.operators import Operator
 from archscope.core.trace import OpRecord
 
 
-def count_multi_head_attention(op: OpRecord) -> int:
+def count_multi_head_attention(op: OpRecord, operator: Operator) -> int:
     """Projections of query, key and value, `Q K^T` and `A V`, output projection."""
     query, key, value = (_sequence(op, name) for name in ("query", "key", "value"))
     width = shape(op, "qkv_weight")[-1]
@@ -16,20 +17,20 @@ def count_multi_head_attention(op: OpRecord) -> int:
     return projections + attention + _tokens(query) * elements(shape(op, "proj_weight"))
 
 
-def attention_outputs(op: OpRecord) -> int:
+def attention_outputs(op: OpRecord, operator: Operator) -> int:
     """Outputs of the four projections."""
     query, key, value = (_sequence(op, name) for name in ("query", "key", "value"))
     return (2 * _tokens(query) + _tokens(key) + _tokens(value)) * shape(op, "proj_weight")[0]
 
 
-def count_encoder_layer(op: OpRecord) -> int:
+def count_encoder_layer(op: OpRecord, operator: Operator) -> int:
     """`B L (3 E^2 + 2 L E + E^2 + 2 E F)`."""
     source = _sequence(op, "src")
     weights = sum(elements(shape(op, name)) for name in _ENCODER_WEIGHTS)
     return _tokens(source) * (weights + 2 * source[1] * source[2])
 
 
-def encoder_outputs(op: OpRecord) -> int:
+def encoder_outputs(op: OpRecord, operator: Operator) -> int:
     """Outputs of the input and output projections and of the two feed-forward layers."""
     return _tokens(_sequence(op, "src")) * sum(shape(op, name)[0] for name in _ENCODER_WEIGHTS)
 
@@ -49,7 +50,6 @@ def _tokens(sizes: tuple[int, ...]) -> int:
 
 
 FORMULAS: dict[str, Formula] = {
-    "aten._native_multi_head_attention": Formula(count_multi_head_attention, "encoder", attention_outputs),
-    "aten._triton_multi_head_attention": Formula(count_multi_head_attention, "encoder", attention_outputs),
-    "aten._transformer_encoder_layer_fwd": Formula(count_encoder_layer, "encoder", encoder_outputs),
+    "multi-head attention": Formula(count_multi_head_attention, attention_outputs),
+    "encoder layer": Formula(count_encoder_layer, encoder_outputs),
 }

@@ -3,27 +3,34 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
-from typing import Literal
+from typing import TypeAlias
 
+from archscope.core.operators import Operator
 from archscope.core.trace import OpRecord
 
-Kind = Literal["convolution", "product", "attention", "recurrent", "encoder", "other"]
+Count: TypeAlias = Callable[[OpRecord, Operator], int]
+"""A pure function of the shapes of the operands, whose names the operator knows."""
 
 
 class UncountableError(Exception):
     """This call of an operation cannot be counted; the message is the reason."""
 
 
+def count_outputs(op: OpRecord, operator: Operator) -> int:
+    """Elements of the first output."""
+    return prod(op.outputs[0].shape)
+
+
 @dataclass(frozen=True, slots=True)
 class Formula:
-    """Multiply-accumulates of one operation, as a pure function of its operands' shapes."""
+    """How one family of operators is counted."""
 
-    count: Callable[[OpRecord], int]
-    """Raises UncountableError with the reason where the shapes do not tell."""
-    kind: Kind
-    layer_outputs: Callable[[OpRecord], int] | None = None
-    """Output elements of the convolution and linear layers inside, for the activation count; None where the rule of
-    the kind holds: all outputs of a convolution, those of a product that has a weight as an operand."""
+    count: Count
+    """Multiply-accumulates. Raises UncountableError with the reason where the shapes do not tell."""
+    activations: Count | None = None
+    """Output elements of the convolution and linear layers that it stands for; None where it stands for none."""
+    only_with_weight: bool = False
+    """It is such a layer only where one factor, and not both, is a weight: other products are attention."""
 
 
 def shape(op: OpRecord, *keys: str) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ network `H`; a projection to width P adds `T * B * H * P`, and the hidden weight
 """
 
 from archscope.analysis.macs.formula import Formula, UncountableError, elements, shape
+from archscope.core.operators import Operator
 from archscope.core.trace import OpRecord
 
 
@@ -22,18 +23,14 @@ def _steps(op: OpRecord) -> int:
     return elements(shape(op, "input")[:-1])
 
 
-def count_recurrent(op: OpRecord) -> int:
+def count_recurrent(op: OpRecord, operator: Operator) -> int:
     """`steps * sum(elements of the weight matrices)`."""
     return _steps(op) * sum(elements(sizes) for sizes in _weights(op))
 
 
-def recurrent_outputs(op: OpRecord) -> int:
+def recurrent_outputs(op: OpRecord, operator: Operator) -> int:
     """Outputs of the matrix products at every step."""
     return _steps(op) * sum(sizes[0] for sizes in _weights(op))
 
 
-_NAMES = ("mkldnn_rnn_layer", "_cudnn_rnn", "miopen_rnn", "_lstm_mps", "lstm", "gru", "rnn_tanh", "rnn_relu")
-
-FORMULAS: dict[str, Formula] = {
-    f"aten.{name}": Formula(count_recurrent, "recurrent", recurrent_outputs) for name in _NAMES
-}
+FORMULAS: dict[str, Formula] = {"recurrent": Formula(count_recurrent, recurrent_outputs)}

@@ -9,7 +9,7 @@ from archscope.analysis.receptive.state import UNKNOWN, Reach, State, lose_axes,
 from archscope.core.trace import OpRecord, Setting, ValueRef
 
 States: TypeAlias = Mapping[int, State]
-Movement: TypeAlias = Callable[[OpRecord, States], tuple[State, ...]]
+LayoutRule: TypeAlias = Callable[[OpRecord, States], tuple[State, ...]]
 
 
 def _main(op: OpRecord, states: States) -> tuple[ValueRef, State]:
@@ -50,7 +50,7 @@ def _permute(op: OpRecord, states: States) -> tuple[State, ...]:
 
 def _transpose(op: OpRecord, states: States) -> tuple[State, ...]:
     ref, state = _main(op, states)
-    first, second = (_axis(ref.shape, op.argument(name, default)) for name, default in (("dim0", 0), ("dim1", 1)))
+    first, second = (_axis(ref.shape, op.argument(name, default)) for name, default in (("dim0", -2), ("dim1", -1)))
     order = list(range(len(ref.shape)))
     if len(order) > 1:
         order[first], order[second] = order[second], order[first]
@@ -170,25 +170,19 @@ def _repeat_single(state: State, axes: Sequence[int]) -> State:
     )
 
 
-MOVEMENTS: dict[str, Movement] = {
-    **dict.fromkeys(("view", "_unsafe_view", "reshape", "flatten", "_reshape_alias", "unflatten"), _reshape),
+LAYOUTS: dict[str, LayoutRule] = {
+    "reshape": _reshape,
     "permute": _permute,
-    **dict.fromkeys(("transpose", "t", "swapaxes", "mT", "numpy_T"), _transpose),
+    "transpose": _transpose,
     "unsqueeze": _unsqueeze,
     "squeeze": _squeeze,
-    **dict.fromkeys(("slice", "narrow"), _slice),
+    "slice": _slice,
     "select": _select,
     "unbind": _unbind,
-    **dict.fromkeys(("split", "split_with_sizes", "chunk", "unsafe_split", "unsafe_chunk", "tensor_split"), _split),
-    **dict.fromkeys(("cat", "concat", "concatenate"), _concatenate),
+    "split": _split,
+    "concatenation": _concatenate,
     "stack": _stack,
-    **dict.fromkeys(
-        (
-            *("constant_pad_nd", "reflection_pad1d", "reflection_pad2d", "reflection_pad3d"),
-            *("replication_pad1d", "replication_pad2d", "replication_pad3d"),
-        ),
-        _pad,
-    ),
-    **dict.fromkeys(("expand", "repeat"), _expand),
+    "padding": _pad,
+    "expand": _expand,
 }
-"""By the operation's name without namespace and trailing underscore."""
+"""By the words of `Operator.reading`."""

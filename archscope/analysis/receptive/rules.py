@@ -18,7 +18,7 @@ from archscope.analysis.receptive.extent import (
     read_transposed,
     read_window,
 )
-from archscope.analysis.receptive.layout_ops import MOVEMENTS
+from archscope.analysis.receptive.layout_ops import LAYOUTS
 from archscope.analysis.receptive.state import (
     UNKNOWN,
     WHOLE,
@@ -29,6 +29,8 @@ from archscope.analysis.receptive.state import (
     map_axes,
     unite_states,
 )
+from archscope.analysis.windows import Window, count_dimensions, is_convolution, is_transposed, read_windows
+from archscope.core.operators import Operator, find_operator
 from archscope.core.trace import OpRecord, Setting, ValueRef
 
 States: TypeAlias = Mapping[int, State]
@@ -37,21 +39,20 @@ Rule: TypeAlias = Callable[[OpRecord, States], State]
 
 def follow_op(op: OpRecord, states: States) -> tuple[State, ...]:
     """The states of the operation's outputs."""
-    name = op.name.partition(".")[2].removesuffix("_")
-    if name in MOVEMENTS:
-        return MOVEMENTS[name](op, states)
-    rule = _RULES.get(name)
-    state = rule(op, states) if rule is not None else _follow_positions(op, states)
+    operator = _find_reader(op.name)
+    word = operator.reading if operator is not None else ""
+    if word in LAYOUTS:
+        return LAYOUTS[word](op, states)
+    state = _RULES.get(word, _follow_positions)(op, states)
     return tuple(state for _ in op.outputs)
 
 
-def read_sizes(value: Setting, count: int, default: int) -> tuple[int, ...]:
-    """`3`, `(3,)` and `(3, 3)` as one number for each of `count` dimensions; `default` where there is none."""
-    sizes = value if isinstance(value, tuple) else (value,)
-    numbers = [size for size in sizes if isinstance(size, int)]
-    if not numbers:
-        return (default,) * count
-    return tuple(numbers) if len(numbers) == count else (numbers[0],) * count
+def _find_reader(name: str) -> Operator | None:
+    """What is known of the operator, or of aten's namesake where another library's is not known or has no class."""
+    operator = find_operator(name)
+    if operator is None or operator.kind == "other":
+        return find_operator(f"aten.{name.partition('.')[2]}") or operator
+    return operator
 
 
 def read_axis(shape: Sequence[int], dim: Setting) -> int:
@@ -82,44 +83,31 @@ def resample(state: State, readings: Mapping[int, Reading]) -> State:
 
 def _follow_convolution(op: OpRecord, states: States) -> State:
     ref, state = _main(op, states)
-    weight = op.operand("weight")
-    if weight is None:
+    windows = read_windows(op)
+    if not is_convolution(op):
         return lose_axes(state, range(len(ref.shape)))
-    rank = len(ref.shape) - 2
-    kernel = weight.shape[-rank:]
-    stride = read_sizes(op.argument("stride"), rank, 1)
-    padding = read_sizes(op.argument("padding"), rank, 0)
-    dilation = read_sizes(op.argument("dilation"), rank, 1)
-    read = read_transposed if op.argument("transposed") is True else read_window
-    readings = {axis + 2: read(kernel[axis], stride[axis], padding[axis], dilation[axis]) for axis in range(rank)}
-    mixed = contract_axes(state, (1,)) if op.argument("groups", 1) == 1 else lose_axes(state, (1,))
-    return resample(mixed, readings)
+    read, first = read_transposed if is_transposed(op) else read_window, len(ref.shape) - len(windows)
+    channels = (first - 1,)
+    mixed = contract_axes(state, channels) if op.argument("groups", 1) == 1 else lose_axes(state, channels)
+    return resample(mixed, _read_each(windows, first, read))
 
 
 def _follow_pool(op: OpRecord, states: States) -> State:
     ref, state = _main(op, states)
-    kernel_size = op.argument("kernel_size")
-    rank = len(kernel_size) if isinstance(kernel_size, tuple) and len(kernel_size) > 1 else _count_window(op)
-    kernel = read_sizes(kernel_size, rank, 1)
-    stride = read_sizes(op.argument("stride"), rank, 0)
-    padding = read_sizes(op.argument("padding"), rank, 0)
-    dilation = read_sizes(op.argument("dilation"), rank, 1)
-    first = len(ref.shape) - rank
-    readings = {
-        first + axis: read_window(kernel[axis], stride[axis] or kernel[axis], padding[axis], dilation[axis])
-        for axis in range(rank)
+    windows = read_windows(op)
+    return resample(state, _read_each(windows, len(ref.shape) - len(windows), read_window))
+
+
+def _read_each(windows: Sequence[Window], first: int, read: Callable[..., Reading]) -> dict[int, Reading]:
+    return {
+        first + place: read(window.kernel, window.stride, window.padding, window.dilation)
+        for place, window in enumerate(windows)
     }
-    return resample(state, readings)
-
-
-def _count_window(op: OpRecord) -> int:
-    """`max_pool2d_with_indices` slides along 2 dimensions."""
-    return next((int(sign) for sign in op.name if sign in "123"), 2)
 
 
 def _follow_adaptive(op: OpRecord, states: States) -> State:
     ref, state = _main(op, states)
-    rank = _count_window(op)
+    rank = count_dimensions(op)
     out = op.outputs[0].shape
     axes = range(len(ref.shape) - rank, len(ref.shape))
     whole = contract_axes(state, (axis for axis in axes if out[axis] == 1 and ref.shape[axis] > 1))
@@ -129,7 +117,8 @@ def _follow_adaptive(op: OpRecord, states: States) -> State:
 def _follow_upsampling(op: OpRecord, states: States) -> State:
     ref, state = _main(op, states)
     out, align = op.outputs[0].shape, op.argument("align_corners") is True
-    taps = 4 if "bicubic" in op.name else 2 if "linear" in op.name else 1
+    operator = find_operator(op.name)
+    taps = operator.taps if operator is not None else 1
     readings = {}
     for axis in range(2, len(ref.shape)):
         size, outputs = ref.shape[axis], out[axis]
@@ -181,7 +170,8 @@ def _follow_product(op: OpRecord, states: States) -> State:
     if len(data) > 1 and len({ref.value for ref, _ in data}) > 1:
         return unite_states(_mix_everything(state) for _, state in data)
     ref, state = data[0]
-    if ref.spec.key in ("mat2", "batch2"):
+    operator = _find_reader(op.name)
+    if operator is not None and ref.spec.key in operator.weight and len(ref.shape) > 1:
         return lose_axes(state, range(len(ref.shape)))
     return contract_axes(state, (len(ref.shape) - 1,))
 
@@ -237,51 +227,19 @@ def _broadcast(state: State, shape: Sequence[int], out: Sequence[int]) -> State:
     return tuple(spread(reach) for reach in state)
 
 
-def _name(rule: Rule, names: str) -> dict[str, Rule]:
-    return dict.fromkeys(names.split(), rule)
-
-
-_RULES: dict[str, Rule] = (
-    _name(
-        _follow_convolution,
-        "convolution _convolution convolution_overrideable cudnn_convolution mkldnn_convolution conv1d conv2d conv3d "
-        "_slow_conv2d_forward thnn_conv2d _conv_depthwise2d conv_depthwise3d",
-    )
-    | _name(
-        _follow_pool,
-        "max_pool1d max_pool2d max_pool3d max_pool2d_with_indices max_pool3d_with_indices avg_pool1d avg_pool2d "
-        "avg_pool3d mkldnn_max_pool2d",
-    )
-    | _name(
-        _follow_adaptive,
-        "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d "
-        "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d",
-    )
-    | _name(
-        _follow_upsampling,
-        "upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d _upsample_nearest_exact2d "
-        "_upsample_nearest_exact3d upsample_linear1d upsample_bilinear2d upsample_trilinear3d upsample_bicubic2d",
-    )
-    | _name(_follow_shuffle, "pixel_shuffle")
-    | _name(_follow_unshuffle, "pixel_unshuffle")
-    | _name(
-        _follow_reduction,
-        "mean sum amax amin max min prod logsumexp norm linalg_vector_norm var std var_mean std_mean any all argmax "
-        "argmin nansum nanmean median",
-    )
-    | _name(_follow_mixing, "_softmax softmax _log_softmax log_softmax _safe_softmax cumsum cumprod logcumsumexp")
-    | _name(_follow_product, "mm addmm bmm baddbmm matmul linear mv addmv dot _addmm_activation")
-    | _name(
-        _follow_attention,
-        "scaled_dot_product_attention _scaled_dot_product_flash_attention _scaled_dot_product_efficient_attention "
-        "_scaled_dot_product_flash_attention_for_cpu _scaled_dot_product_cudnn_attention "
-        "_scaled_dot_product_attention_math _native_multi_head_attention _transformer_encoder_layer_fwd "
-        "lstm gru rnn_tanh rnn_relu mkldnn_rnn_layer _cudnn_rnn _thnn_fused_lstm_cell",
-    )
-    | _name(
-        _follow_unknown,
-        "flip roll sort topk cumsum_backward index index_put index_select gather scatter scatter_add grid_sampler_2d "
-        "grid_sampler_3d im2col col2im deform_conv2d unfold _fft_c2c _fft_r2c _fft_c2r as_strided rot90 tril triu "
-        "masked_select nonzero _unsafe_index max_unpool2d repeat_interleave",
-    )
-)
+_RULES: dict[str, Rule] = {
+    "convolution": _follow_convolution,
+    "pool": _follow_pool,
+    "adaptive pool": _follow_adaptive,
+    "resampling": _follow_upsampling,
+    "shuffle": _follow_shuffle,
+    "unshuffle": _follow_unshuffle,
+    "reduction": _follow_reduction,
+    "mixing": _follow_mixing,
+    "product": _follow_product,
+    "attention": _follow_attention,
+    "encoder": _follow_attention,
+    "recurrent": _follow_attention,
+    "unknown": _follow_unknown,
+}
+"""By the words of `Operator.reading`, beside those of `LAYOUTS`; any other means position by position."""

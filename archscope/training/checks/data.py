@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional
 
 from archscope.core.finding import Finding
+from archscope.core.operators import find_operator
 from archscope.training.checks.start import Start
 
 LARGEST_RMS = 20.0
@@ -16,15 +17,6 @@ LARGEST_RATIO = 2.5
 LARGEST_EXCESS = 20.0
 """Of the loss above ln(classes). A common offset is learned away in a few steps: resnet1202 starts at 12.8, for its
 activations grow along 600 residual sums, and trains."""
-_BOUNDED = {
-    "softmax": "softmax",
-    "relu": "ReLU",
-    "relu_": "ReLU",
-    "sigmoid": "sigmoid",
-    "tanh": "tanh",
-    "hardtanh": "ReLU6",
-    "threshold": "ReLU",
-}
 _CONSEQUENCES = {
     "softmax": "CrossEntropyLoss takes logits and applies log-softmax itself; applied twice, the loss cannot fall "
     "below ln(1 + (C - 1)/e), and gradients vanish",
@@ -78,9 +70,9 @@ def check_outputs(start: Start) -> list[Finding]:
 
 
 def _find_bound(start: Start) -> str:
-    known = _BOUNDED.get(start.last_op)
-    if known:
-        return known
+    known = find_operator(f"aten.{start.last_op}")
+    if known is not None and known.bound:
+        return known.bound
     scores = start.logits
     if not start.finite or scores.shape[1] < 2:
         return ""

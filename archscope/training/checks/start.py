@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from archscope.core.operators import find_operator
 from archscope.tracing.calls import observe_calls
 from archscope.tracing.observer import ModuleCall, OperationObserver
 from archscope.training.checks.candidate import Candidate, keep_dropout_off, list_batch_norms
 from archscope.training.scores import HEAD_WEIGHT, read_scores
 
 WEIGHTED = (nn.modules.conv._ConvNd, nn.Linear)
-_RECTIFIERS = ("aten::relu", "aten::relu_", "aten::clamp_min", "aten::clamp_min_", "aten::threshold")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,8 @@ class _ScaleObserver(OperationObserver[_MeasuredCall]):  # type: ignore[no-untyp
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Measure before the operation runs: it may change its input in place."""
-        if func._schema.name in _RECTIFIERS and args[0].dim() >= 2:
+        operator = find_operator(func._schema.name.replace("::", "."))
+        if operator is not None and operator.rectifies and args[0].dim() >= 2:
             self._measure_rectifier(args[0].detach())
         return func(*args, **(kwargs or {}))
 
