@@ -7,6 +7,7 @@ from archscope.analysis.explain.layers import LayerExplainer, title_layer
 from archscope.analysis.explain.receptive_arithmetic import explain_field
 from archscope.analysis.explain.weights import explain_memory, express_macs, express_parameters
 from archscope.analysis.outline import list_children, name_relative
+from archscope.core.operators import find_kind
 from archscope.core.trace import LayerCall, OpRecord
 
 MOST_LEAVES = 4
@@ -107,16 +108,16 @@ class BlockExplainer:
     def _explain_meetings(self, block: LayerCall) -> Iterator[Line]:
         """Where branches meet in the block itself: concatenations and additions."""
         for op in self._list_own(block):
-            name = op.name.partition(".")[2].removesuffix("_")
+            kind = find_kind(op.name)
             shapes = [ref.shape for ref in op.inputs]
-            if name == "cat" and op.outputs:
+            if kind == "concatenation" and op.outputs:
                 axis = op.argument("dim", 0)
                 place = axis % len(op.outputs[0].shape) if isinstance(axis, int) else 0
                 sizes = [shape[place] for shape in shapes if len(shape) > place]
                 quantity = "channels" if place == 1 else f"dimension {place}"
                 remark = f"concatenated to {join_shape(op.outputs[0].shape)}"
                 yield Line(quantity, " + ".join(map(str, sizes)), op.outputs[0].shape[place], remark=remark)
-            elif name == "add" and len(shapes) == 2 and len(shapes[0]) > 2:
+            elif kind == "addition" and len(shapes) == 2 and len(shapes[0]) > 2:
                 yield Line("addition", text=join_shape(op.outputs[0].shape), remark="element by element, 0 MACs")
 
     def _list_own(self, block: LayerCall) -> list[OpRecord]:

@@ -55,7 +55,7 @@ register_all(
     _validate_sparse_bsr_tensor_args _validate_sparse_compressed_tensor_args _validate_sparse_coo_tensor_args
     _validate_sparse_csc_tensor_args _validate_sparse_csr_tensor_args _values _values_copy _weight_norm
     _weight_norm_differentiable_backward _weight_norm_interface _weight_norm_interface_backward abs absolute acos
-    acosh adaptive_avg_pool3d_backward adaptive_max_pool2d_backward adaptive_max_pool3d_backward add addcdiv addcmul
+    acosh adaptive_avg_pool3d_backward adaptive_max_pool2d_backward adaptive_max_pool3d_backward addcdiv addcmul
     affine_grid_generator affine_grid_generator_backward alias_copy allclose alpha_dropout aminmax angle arange
     arccos arccosh arcsin arcsinh arctan arctan2 arctanh argsort argwhere as_strided_copy as_strided_scatter asin
     asinh atan atan2 atanh atleast_1d atleast_2d atleast_3d avg_pool2d_backward avg_pool3d_backward bartlett_window
@@ -143,16 +143,15 @@ register_all(
     "other",
     """
     aten.__and__ aten.__iand__ aten.__ilshift__ aten.__ior__ aten.__irshift__ aten.__ixor__ aten.__lshift__
-    aten.__or__ aten.__rshift__ aten.__xor__ prim.device quantized.add quantized.add_out quantized.add_relu
-    quantized.add_relu_out quantized.add_scalar quantized.add_scalar_relu quantized.batch_norm
-    quantized.batch_norm1d quantized.batch_norm2d quantized.batch_norm2d_relu quantized.batch_norm3d
-    quantized.batch_norm3d_relu quantized.batch_norm_relu quantized.cat quantized.cat_relu quantized.clamp
-    quantized.dropout quantized.embedding_4bit quantized.embedding_bag_4bit quantized.embedding_bag_byte
-    quantized.embedding_byte quantized.group_norm quantized.instance_norm quantized.layer_norm quantized.mul
-    quantized.mul_out quantized.mul_relu quantized.mul_scalar quantized.mul_scalar_relu quantized.softmax
-    torchvision._ps_roi_align_backward torchvision._ps_roi_pool_backward torchvision._roi_align_backward
-    torchvision._roi_pool_backward torchvision.nms torchvision.ps_roi_align torchvision.ps_roi_pool
-    torchvision.roi_align torchvision.roi_pool
+    aten.__or__ aten.__rshift__ aten.__xor__ prim.device quantized.add_out quantized.add_relu_out
+    quantized.add_scalar quantized.add_scalar_relu quantized.batch_norm quantized.batch_norm1d
+    quantized.batch_norm2d quantized.batch_norm2d_relu quantized.batch_norm3d quantized.batch_norm3d_relu
+    quantized.batch_norm_relu quantized.clamp quantized.dropout quantized.embedding_4bit
+    quantized.embedding_bag_4bit quantized.embedding_bag_byte quantized.embedding_byte quantized.group_norm
+    quantized.instance_norm quantized.layer_norm quantized.mul quantized.mul_out quantized.mul_relu
+    quantized.mul_scalar quantized.mul_scalar_relu quantized.softmax torchvision._ps_roi_align_backward
+    torchvision._ps_roi_pool_backward torchvision._roi_align_backward torchvision._roi_pool_backward torchvision.nms
+    torchvision.ps_roi_align torchvision.ps_roi_pool torchvision.roi_align torchvision.roi_pool
     """,
     prefix="",
 )

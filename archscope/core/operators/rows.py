@@ -195,6 +195,9 @@ register_all(
     "replication_pad3d",
 )
 register_all("concatenation", "cat concat concatenate")
+register_all("concatenation", "cat cat_relu", "quantized.")
+register_all("addition", "add")
+register_all("addition", "add add_relu", "quantized.")
 register_all("layout", "stack", reading="stack")
 register_all("layout", "pixel_shuffle", reading="shuffle")
 register_all("layout", "pixel_unshuffle", reading="unshuffle")

@@ -7,8 +7,8 @@ from archscope.core.trace import OpRecord, ValueRef
 
 Kind = Literal[
     "convolution", "product", "attention", "recurrent", "encoder", "backward", "pool", "adaptive pool",
-    "normalisation", "activation", "reduction", "mixing", "resampling", "padding", "concatenation", "layout", "copy",
-    "fill", "other",
+    "normalisation", "activation", "reduction", "mixing", "resampling", "padding", "concatenation", "addition",
+    "layout", "copy", "fill", "other",
 ]  # fmt: skip
 """`backward` is the gradient of a counted kind, `mixing` a softmax or cumulative sum along one axis, `layout` a view
 or a permutation, `fill` a tensor of one constant; `other` costs nothing and has no class of its own."""
