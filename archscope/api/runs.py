@@ -112,7 +112,7 @@ def check_training(
     Raises:
         ModelError, TargetError, UsageError: forward raised, the model cannot be copied, the batch is no such pair.
     """
-    from archscope.training.checking import check_training as run_checks
+    from archscope.training.checks.runner import check_training as run_checks
 
     return run_checks(model, batch, optimizer=optimizer, seconds=seconds)
 

@@ -1,4 +1,4 @@
-"""A workload goes in; the time of each module, forward and backward, comes out: every moment is charged to one module.
+"""The time of each module, forward and backward: every moment of a pass is charged to one module.
 
 In forward a module's own time is that between its beginning and its end without the calls it makes. In backward each
 of autograd's nodes is charged to the module in whose forward it was made, known by autograd's sequence numbers, with
@@ -6,7 +6,6 @@ the time since the node before it; so the parts sum to the whole but for what th
 """
 
 import time
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from archscope.benchmarking.clock import Clock, Mark
 from archscope.benchmarking.precision import autocast, use_precision
 from archscope.benchmarking.statistics import find_quantile
 from archscope.benchmarking.workload import ModelWorkload, find_loss
-from archscope.tracing.calls import observe_calls
+from archscope.tracing.observer import ForwardObserver, ModuleCall
 
 PASSES = 12
 LEAST_PASSES = 3
@@ -58,50 +57,28 @@ class _Charges:
         return sums
 
 
-class _Watcher:
-    """Told of every module call; charges forward's time, and remembers which nodes were made where."""
+class _ForwardClock(ForwardObserver[ModuleCall]):
+    """Charges forward's time; uses no dispatch mode, which would be most of what it measures."""
+
+    call_type = ModuleCall
 
     def __init__(self, module: nn.Module, clock: Clock) -> None:
+        super().__init__(module)
         self._clock = clock
-        self._paths = {id(part): path for path, part in module.named_modules()}
-        self._open: list[str] = []
-        self.forward = _Charges(clock.mark())
-        self._numbers: list[int] = []
-        self._entered: list[str] = []
+        self.charges = _Charges(clock.mark())
 
-    @property
-    def innermost(self) -> str:
-        """Path of the call that runs."""
-        return self._open[-1] if self._open else LOSS_PATH
-
-    def enter_call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """A call begins."""
+    def on_call(self, call: ModuleCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """What came before belongs to the call around this one."""
         self.charge()
-        self._open.append(self._paths.get(id(module), self.innermost))
-        self._note()
 
-    def leave_call(self, ticket: Any, output: Any) -> None:
-        """A call ends."""
+    def on_return(self, call: ModuleCall, output: Any) -> None:
+        """What came before belongs to this call."""
         self.charge()
-        self._open.pop()
-        self._note()
-
-    def fail_call(self, ticket: Any, error: BaseException) -> None:
-        """A call raised."""
-        self._open.pop()
 
     def charge(self) -> None:
         """The time since the last mark belongs to the innermost call."""
-        self.forward.entries.append((self.innermost, self._clock.mark()))
-
-    def find_maker(self, number: int) -> str:
-        """The module in whose own forward the node of that sequence number was made."""
-        index = bisect_right(self._numbers, number) - 1
-        return self._entered[index] if index >= 0 else LOSS_PATH
-
-    def _note(self) -> None:
-        self._numbers.append(torch.autograd._get_sequence_nr())  # type: ignore[attr-defined]
-        self._entered.append(self.innermost)
+        path = LOSS_PATH if self.innermost is None else self.innermost.place.path
+        self.charges.entries.append((path, self._clock.mark()))
 
 
 def split_time(workload: ModelWorkload, clock: Clock, seconds: float) -> Split:
@@ -141,9 +118,9 @@ def run_pass(workload: ModelWorkload, clock: Clock) -> tuple[dict[str, float], d
     args, kwargs = workload.inputs
     module = workload.module
     with torch.inference_mode(not module.training):
-        watcher = _Watcher(module, clock)
-        with observe_calls(watcher), autocast(workload.device, workload.dtype):
-            output = module(*args, **kwargs)
+        watcher = _ForwardClock(module, clock)
+        with autocast(workload.device, workload.dtype):
+            output = watcher.call_root(args, dict(kwargs))
             loss = find_loss(output) if module.training else None
         watcher.charge()
     charges = None
@@ -152,11 +129,11 @@ def run_pass(workload: ModelWorkload, clock: Clock) -> tuple[dict[str, float], d
             loss.backward()  # type: ignore[no-untyped-call]
         module.zero_grad(set_to_none=True)
     clock.settle()
-    return watcher.forward.read(clock), charges.read(clock) if charges is not None else {}
+    return watcher.charges.read(clock), charges.read(clock) if charges is not None else {}
 
 
 @contextmanager
-def _watch_nodes(loss: Tensor, module: nn.Module, watcher: _Watcher, clock: Clock) -> Iterator[_Charges]:
+def _watch_nodes(loss: Tensor, module: nn.Module, watcher: _ForwardClock, clock: Clock) -> Iterator[_Charges]:
     """Charge each node of the loss's graph when it is done; the hooks are taken off afterwards."""
     owners = {id(tensor): path for path, part in module.named_modules() for tensor in part._parameters.values()}
     charges = _Charges(None)
@@ -179,12 +156,13 @@ def _make_charger(charges: _Charges, path: str, clock: Clock) -> Callable[..., N
     return charge
 
 
-def _find_owner(node: Any, owners: Mapping[int, str], watcher: _Watcher) -> str:
+def _find_owner(node: Any, owners: Mapping[int, str], watcher: _ForwardClock) -> str:
     """Nodes that add up a parameter's gradient belong to its module, all others to the one that made them."""
     variable = getattr(node, "variable", None)
     if variable is not None:
         return owners.get(id(variable), LOSS_PATH)
-    return watcher.find_maker(node._sequence_nr())
+    maker = watcher.find_maker(node._sequence_nr())
+    return LOSS_PATH if maker is None else maker.path
 
 
 def _list_nodes(loss: Tensor) -> list[Any]:

@@ -17,9 +17,9 @@ from archscope.benchmarking.results import TrainingVerdict
 from archscope.core.errors import ArchscopeError
 from archscope.core.finding import Finding
 from archscope.tracing.isolation import keep_random_state
-from archscope.training.checking import check_subject, pick_check_indices
-from archscope.training.checks.subject import Candidate
-from archscope.training.checks.trial import make_trial_optimizer
+from archscope.training.checks.candidate import Candidate
+from archscope.training.checks.learning import make_trial_optimizer
+from archscope.training.checks.runner import check_candidate, pick_check_indices
 from archscope.training.cifar10 import load_data
 from archscope.training.classifier import Classifier, Wanted, build_classifier, copy_module
 from archscope.training.evaluation import EvaluationOptions, evaluate
@@ -81,7 +81,7 @@ class TrainingCheck:
         )
         batch, labels = images.cut(0, len(images))
         module = copy_module(trainee.module).to(device)
-        return check_subject(Candidate(module, batch.contiguous(), labels, seconds=OVERFITTING_SECONDS))
+        return check_candidate(Candidate(module, batch.contiguous(), labels, seconds=OVERFITTING_SECONDS))
 
     def _train(self, trainee: Classifier, device: torch.device) -> tuple[list[float], Candidate]:
         """The loss of every step before it was taken, and what was trained."""

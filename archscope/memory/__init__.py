@@ -1,1 +1,1 @@
-"""Memory of a training step or an inference, predicted on fake tensors: a module goes in, bytes come out."""
+"""Memory of a training step or an inference, predicted on fake tensors, and the batch that fits."""

@@ -1,95 +1,53 @@
-"""The bytes of the storages that live at every moment while operations run, and the layer of the peak.
+"""The bytes of the storages that live at every moment of a pass, and the layer of the peak.
 
 Storages are told apart by identity and watched by weak references, so that what Python or autograd still holds counts,
 and nothing else. Made for fake tensors, whose storages have sizes and no memory.
 """
 
 import weakref
-from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from archscope.analysis.memory import LayerMemory, Peak, Phase
 from archscope.core.operators import find_operator
+from archscope.tracing.observer import ModuleCall, OperationObserver, Place
 from archscope.tracing.structure import iterate_tensors, list_operands
 
 PRODUCT_WORKSPACE_BYTES = 32 * 2**20
 """What cuBLAS sets aside at the first matrix product: 32 MiB on Hopper, 8 MiB before it."""
 
-Place = tuple[str, str]
-"""Path and type of a module."""
 
+class StorageLedger(OperationObserver[ModuleCall]):  # type: ignore[no-untyped-call]
+    """Keeps the sum of the living storages while operations run, and the place of the peak."""
 
-class ModuleStack:
-    """The innermost module at every moment: of forward by its calls, of backward by autograd's sequence numbers."""
+    call_type = ModuleCall
 
-    def __init__(self, root: nn.Module) -> None:
-        self._places: dict[int, Place] = {}
-        for path, module in root.named_modules():
-            self._places.setdefault(id(module), (path, type(module).__name__))
-        self._root: Place = ("", type(root).__name__)
-        self._open: list[Place] = []
-        self._numbers: list[int] = []
-        self._entered: list[Place] = []
-
-    def enter_call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """A call begins."""
-        parent = self.innermost[0]
-        self._open.append(self._places.get(id(module), (parent, type(module).__name__)))
-        self._note()
-
-    def leave_call(self, ticket: Any, output: Any) -> None:
-        """A call ends."""
-        self._open.pop()
-        self._note()
-
-    def fail_call(self, ticket: Any, error: BaseException) -> None:
-        """A call raised; the innermost one stays known."""
-        self._open.pop()
-
-    @property
-    def innermost(self) -> Place:
-        """Of the forward pass."""
-        return self._open[-1] if self._open else self._root
-
-    def find_origin(self) -> Place:
-        """The module whose operation's backward is running."""
-        node: Any = torch._C._current_autograd_node()  # None outside of any, whatever its annotation says
-        index = -1 if node is None else bisect_right(self._numbers, node._sequence_nr()) - 1
-        return self._entered[index] if index >= 0 else self.innermost
-
-    def _note(self) -> None:
-        self._numbers.append(torch._C._autograd._get_sequence_nr())
-        self._entered.append(self.innermost)
-
-
-class StorageLedger(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Keeps the sum of the living storages while operations run."""
-
-    supports_higher_order_operators = True
-
-    def __init__(self, stack: ModuleStack, resident: Iterable[torch.Tensor], other_bytes: int) -> None:
+    def __init__(self, root: nn.Module, resident: Iterable[torch.Tensor], other_bytes: int) -> None:
         """`resident` tensors live throughout; `other_bytes` are there beside them from the beginning."""
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__(root)
         self.phase: Phase = "forward"
         self.live_bytes = other_bytes
-        self._stack = stack
+        self._outside = Place("", type(root).__name__)
         self._living: dict[int, weakref.ref[torch.UntypedStorage]] = {}
         self._uses_products = False
         self.uncounted: dict[str, None] = {}
         """Names of operations that keep a reserve of unknown size."""
         for tensor in resident:
             self.note(tensor)
-        self.peak = Peak(self.live_bytes, *stack.innermost)
+        self.peak = Peak(self.live_bytes, *self._outside)
         self._peak_with_workspace = self.live_bytes
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False
+    @property
+    def place(self) -> Place:
+        """The module whose operation runs, or whose operation's backward does; the root outside of any call."""
+        if self.phase == "forward":
+            return self._outside if self.innermost is None else self.innermost.place
+        node: Any = torch._C._current_autograd_node()  # None outside of any, whatever its annotation says
+        maker = None if node is None else self.find_maker(node._sequence_nr())
+        return maker or self._outside
 
     @property
     def workspace_bytes(self) -> int:
@@ -114,10 +72,10 @@ class StorageLedger(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
         self._living[key] = weakref.ref(storage, bury)
 
-    def observe_peak(self, place: Place, extra_bytes: int = 0) -> None:
+    def observe_peak(self, extra_bytes: int = 0) -> None:
         """Compare this moment, with `extra_bytes` beside the living storages, with the largest yet."""
         if self.live_bytes + extra_bytes > self.peak.live_bytes:
-            self.peak = Peak(self.live_bytes + extra_bytes, *place, phase=self.phase)
+            self.peak = Peak(self.live_bytes + extra_bytes, *self.place, phase=self.phase)
         self._peak_with_workspace = max(self._peak_with_workspace, self.peak.live_bytes)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -128,7 +86,7 @@ class StorageLedger(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for tensor in made:
             self.note(tensor)
         if made and not self._is_accumulation(func, args):
-            self.observe_peak(self._stack.innermost if self.phase == "forward" else self._stack.find_origin())
+            self.observe_peak()
             self._observe_workspace(func._schema.name.replace("::", "."), [*list_operands(args, kwargs), *made])
         return output
 
@@ -156,8 +114,8 @@ class StorageLedger(TorchDispatchMode):  # type: ignore[no-untyped-call]
 class SavedTensors:
     """What autograd saves while the block runs: unique storages, without those of `excluded` tensors."""
 
-    def __init__(self, stack: ModuleStack, excluded: Iterable[torch.Tensor]) -> None:
-        self._stack = stack
+    def __init__(self, ledger: StorageLedger, excluded: Iterable[torch.Tensor]) -> None:
+        self._ledger = ledger
         self._hooks = torch.autograd.graph.saved_tensors_hooks(self._pack, lambda tensor: tensor)
         self._excluded = {tensor.untyped_storage()._cdata for tensor in excluded}
         self._living: dict[int, weakref.ref[torch.UntypedStorage]] = {}
@@ -183,6 +141,6 @@ class SavedTensors:
             # An address may be used again once its storage is dead, so the living ones are known by weak references.
             self._living[key] = weakref.ref(storage, lambda _: self._living.pop(key, None))
             self.total_bytes += size
-            place = self._stack.innermost
+            place = self._ledger.place
             self._by_place[place] = self._by_place.get(place, 0) + size
         return tensor

@@ -1,4 +1,4 @@
-"""A constructor and its inputs go in; what a training step or an inference of that batch needs comes out, in bytes.
+"""What a training step or an inference of a batch needs, in bytes, predicted without allocating it.
 
 The step runs on fake CPU tensors: forward, loss and backward as torch runs them, storages with sizes and without
 memory. The optimizer's step is arithmetic. What autograd saves equals a real step on the CPU, byte for byte; CUDA's
@@ -7,19 +7,19 @@ fused kernels save less here and there (masks of one byte per element for dropou
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 
 from archscope.analysis.memory import MemoryPrediction, find_optimizer
 from archscope.core.errors import ModelError
-from archscope.memory.ledger import ModuleStack, SavedTensors, StorageLedger
-from archscope.tracing.calls import hide_calls, observe_calls
+from archscope.memory.ledger import SavedTensors, StorageLedger
+from archscope.tracing.calls import hide_calls
 from archscope.tracing.construction import construct_on_meta
-from archscope.tracing.executors import MetaExecutor
+from archscope.tracing.executors import VALUE_ERRORS, MetaExecutor
 from archscope.tracing.isolation import keep_random_state, quiet_fake_tensors, without_compilation
 from archscope.tracing.meta_copy import copy_module
 from archscope.tracing.modes import Inputs, Source
@@ -45,8 +45,6 @@ class FakeModel:
 
     def __init__(self, source: Source) -> None:
         """An instance is copied and left as it is. What the constructor raises passes through."""
-        from torch._subclasses.fake_tensor import FakeTensorMode
-
         self._mode = FakeTensorMode(allow_non_fake_inputs=True)
         if source.instance is not None:
             blank = source.instance
@@ -65,18 +63,17 @@ class FakeModel:
         state = [*parameters.values(), *buffers.values()]
         trainable = sum(_count_bytes(tensor) for tensor in parameters.values() if tensor.requires_grad)
         kept = traits.state * trainable if train else 0
-        stack = ModuleStack(module)
-        ledger = StorageLedger(stack, [*state, *(tensor for _, tensor in iterate_tensors((args, kwargs)))], kept)
-        saved = SavedTensors(stack, state)
+        ledger = StorageLedger(module, [*state, *(tensor for _, tensor in iterate_tensors((args, kwargs)))], kept)
+        saved = SavedTensors(ledger, state)
         gradients = 0
         try:
-            with _quiet(), torch.set_grad_enabled(train), self._mode, ledger:
-                output = _run_forward(_Pass(module, (args, kwargs), stack, saved))
+            with _isolate_pass(), torch.set_grad_enabled(train), self._mode, ledger:
+                output = _run_forward(ledger, saved, (args, kwargs))
                 if train:
                     _run_backward(output, ledger)
                     gradients = sum(_count_bytes(t.grad) for t in parameters.values() if t.grad is not None)
                     ledger.phase = "optimizer"
-                    ledger.observe_peak(("", type(module).__name__), traits.temporary * gradients)
+                    ledger.observe_peak(traits.temporary * gradients)
         finally:
             module.zero_grad(set_to_none=True)
         return MemoryPrediction(
@@ -99,25 +96,17 @@ class FakeModel:
             return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device="cpu")
 
 
-@dataclass(frozen=True, slots=True)
-class _Pass:
-    module: nn.Module
-    inputs: Inputs
-    stack: ModuleStack
-    saved: SavedTensors
-
-
-def _run_forward(run: _Pass) -> Any:
-    args, kwargs = run.inputs
+def _run_forward(ledger: StorageLedger, saved: SavedTensors, inputs: Inputs) -> Any:
+    args, kwargs = inputs
     try:
-        with observe_calls(run.stack), run.saved:
-            return run.module(*args, **kwargs)
+        with saved:
+            return ledger.call_root(args, dict(kwargs))
     except Exception as error:
         raise ModelError(f"forward raised {type(error).__name__}: {error}", _advise(error)) from error
 
 
 def _advise(error: Exception) -> str:
-    if "fake_tensor" in type(error).__module__ or "data-dependent" in str(error):
+    if isinstance(error, VALUE_ERRORS):
         return "forward reads the values of its tensors, and memory is predicted without values"
     return ""
 
@@ -147,7 +136,7 @@ def _count_bytes(tensor: torch.Tensor) -> int:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _isolate_pass() -> Iterator[None]:
     """No inference mode, no compilation, no log of the fake tensors' errors; random state put back."""
     with quiet_fake_tensors(), torch.inference_mode(False), keep_random_state(), hide_calls(), without_compilation():
         yield

@@ -1,1 +1,1 @@
-"""A module and its inputs go in; a `Trace` of one observed forward pass comes out."""
+"""From a module and its inputs to a `Trace`: one observed forward pass on meta, fake or real tensors."""

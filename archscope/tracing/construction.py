@@ -1,4 +1,4 @@
-"""A constructor goes in; its module comes out on meta, without memory and without initialisation.
+"""Builds a module on meta, without memory and without initialisation.
 
 Constructors read values now and then (stochastic depth rates out of `torch.linspace(...)`, index tables): small
 constants are computed beside the meta tensors, as in a traced forward pass, and stay known to it.

@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 import torch
+from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException
 
 from archscope.core.trace import Mode
 from archscope.tracing.constants import ConstantTable, DataDependentError, is_small, reads_values
@@ -11,6 +12,8 @@ from archscope.tracing.rules import apply_rule
 from archscope.tracing.structure import list_operands, map_tensors
 
 META = torch.device("meta")
+VALUE_ERRORS = (DataDependentError, DataDependentOutputException, DynamicOutputShapeException)
+"""Raised where code needs the values of tensors that have none."""
 
 
 class Executor(Protocol):
@@ -53,9 +56,8 @@ class DirectExecutor:
         check_operand_dtypes(info, args)
         try:
             return func(*args, **kwargs)
-        except Exception as error:
-            if type(error).__name__.startswith(("DataDependent", "DynamicOutputShape")):
-                self.data_dependent = error
+        except VALUE_ERRORS as error:
+            self.data_dependent = error
             raise
 
 

@@ -1,4 +1,4 @@
-"""A user's module goes in; a copy that may be traced comes out, and the module itself is never run or changed.
+"""Copies a user's module so that the copy may be traced: the module itself is never run or changed.
 
 On meta the copy's tensors are stand-ins without memory; for fake tensors they are converted; for a real pass they are
 copied. What `deepcopy` cannot copy (locks, generators, handles) is shared with the original and said in the notes.

@@ -12,13 +12,14 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode, UnsupportedFakeTensorException, UnsupportedOperatorException
 
 from archscope.core.errors import UsageError
 from archscope.core.trace import Mode, Setting
 from archscope.core.units import format_bytes
 from archscope.tracing.constants import DataDependentError, ReadConstants
 from archscope.tracing.construction import construct_on_meta
-from archscope.tracing.executors import DirectExecutor, Executor, MetaExecutor, check_strided
+from archscope.tracing.executors import VALUE_ERRORS, DirectExecutor, Executor, MetaExecutor, check_strided
 from archscope.tracing.isolation import keep_random_state, quiet_fake_tensors, without_compilation
 from archscope.tracing.meta_copy import copy_module
 from archscope.tracing.observe import Observation, TracedModule, observe_forward
@@ -108,20 +109,21 @@ def _annotate(observation: Observation, note: str) -> Observation:
     return replace(observation, trace=replace(observation.trace, notes=(*observation.trace.notes, note)))
 
 
-_UNSUPPORTED = (
-    "DataDependent", "UnsupportedOperator", "UnsupportedFakeTensor", "DynamicOutputShape", "NotImplementedError",
-    "GuardOnDataDependent",
-)  # fmt: skip
-_UNSUPPORTED_TEXTS = ("meta tensor", "Meta tensor", "FakeTensor", "fake tensor", "unallocated storage", "data pointer",
-                      "meta device type tensor")  # fmt: skip
+_MODE_ERRORS = (*VALUE_ERRORS, UnsupportedFakeTensorException, UnsupportedOperatorException, NotImplementedError)
+_READING_TEXTS = ("unallocated storage", "can't convert meta device type tensor to numpy")
+"""Of `tolist` (RuntimeError) and of `numpy` and `__array__` (TypeError) on meta; texts of torch 2.13 and 2.14."""
+_MODE_TEXTS = (*_READING_TEXTS, "meta tensor", "Meta tensor", "FakeTensor", "fake tensor", "data pointer")
+"""Where torch has no type for it: `repeat_interleave`, `torch.tensor` of tensors, a tensor's `__format__`, fake tensors
+among others or on two devices, a storage without memory. Checked with torch 2.13 and 2.14."""
 
 
 def _is_unsupported(error: Exception | None) -> bool:
     """Whether the error says that the mode, and not the model, is at fault."""
-    names = [kind.__name__ for kind in type(error).__mro__]
-    if any(name.startswith(_UNSUPPORTED) for name in names):
-        return True
-    return any(text in str(error) for text in _UNSUPPORTED_TEXTS)
+    return isinstance(error, _MODE_ERRORS) or _mentions(error, _MODE_TEXTS)
+
+
+def _mentions(error: Exception | None, texts: tuple[str, ...]) -> bool:
+    return error is not None and any(text in str(error) for text in texts)
 
 
 def _observe(request: Request, mode: Mode) -> Observation:
@@ -132,16 +134,13 @@ def _observe(request: Request, mode: Mode) -> Observation:
 
 def _observe_meta(request: Request) -> Observation:
     first = _observe_on_meta(request, MetaExecutor(plain=request.plain))
-    if first.error is None or not any(text in str(first.error) for text in _READING_TEXTS):
+    if not _mentions(first.error, _READING_TEXTS):
         return first
     # The code reads a list or an array: again, with the constants that are known handed out. That watches every call of
     # a torch function, so it is not done at first.
     executor = MetaExecutor(plain=request.plain)
     with ReadConstants(executor.constants):
         return _observe_on_meta(request, executor)
-
-
-_READING_TEXTS = ("unallocated storage", "can't convert meta device type tensor to numpy")
 
 
 def _observe_on_meta(request: Request, executor: MetaExecutor) -> Observation:
@@ -155,8 +154,6 @@ def _observe_on_meta(request: Request, executor: MetaExecutor) -> Observation:
 
 
 def _observe_fake(request: Request) -> Observation:
-    from torch._subclasses.fake_tensor import FakeTensorMode
-
     fake = FakeTensorMode(allow_non_fake_inputs=True)
 
     def convert(tensor: torch.Tensor) -> torch.Tensor:

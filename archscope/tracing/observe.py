@@ -1,4 +1,4 @@
-"""A module and its inputs go in; the record of one observed forward pass comes out, the failure included."""
+"""Runs one forward pass under the recorder and makes the trace of what it wrote down, a failure included."""
 
 import gc
 from collections.abc import Iterator, Mapping
@@ -10,11 +10,9 @@ import torch
 from torch import nn
 
 from archscope.core.trace import Failure, LayerCall, Setting, Trace, ValueRef
-from archscope.tracing.calls import observe_calls
 from archscope.tracing.executors import Executor
 from archscope.tracing.isolation import keep_random_state
-from archscope.tracing.recorder import CallTicket, Recorder
-from archscope.tracing.sources import BORDER_CODES
+from archscope.tracing.recorder import RecordedCall, Recorder
 from archscope.tracing.state import StateInventory, read_settings
 from archscope.tracing.structure import iterate_tensors, name_arguments
 from archscope.version import __version__
@@ -45,17 +43,14 @@ def observe_forward(subject: TracedModule, executor: Executor) -> Observation:
 
     Exceptions of the forward pass are returned in the observation; KeyboardInterrupt and the like pass through.
     """
-    recorder = Recorder(executor)
+    recorder = Recorder(subject.module, executor)
     error: Exception | None = None
     output: Any = None
     inputs = _refer_inputs(recorder, subject)
-    with _quiet_surroundings(), observe_calls(recorder), recorder:
-        ticket = recorder.begin_root(subject.module, subject.args, dict(subject.kwargs))
+    with _isolate_pass(), recorder:
         try:
-            output = subject.module(*subject.args, **subject.kwargs)
-            recorder.leave_call(ticket, output)
+            output = recorder.call_root(subject.args, dict(subject.kwargs))
         except Exception as raised:  # noqa: BLE001  returned to the caller with the trace
-            recorder.fail_call(ticket, raised)
             error = raised
     if error is None and executor.data_dependent is not None:
         # The code went on without values that nobody has: what it did then is a guess.
@@ -66,12 +61,9 @@ def observe_forward(subject: TracedModule, executor: Executor) -> Observation:
     return Observation(_build_trace(recorder, subject, (inputs, outputs), error), error)
 
 
-BORDER_CODES.add(observe_forward.__code__)
-
-
 @contextmanager
-def _quiet_surroundings() -> Iterator[None]:
-    """No gradients, no inference mode, no garbage collection, no compilation; random state put back."""
+def _isolate_pass() -> Iterator[None]:
+    """No gradients, no inference mode, no garbage collection; random state put back. Compilation: see `modes`."""
     collects = gc.isenabled()
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
@@ -104,7 +96,7 @@ def _build_trace(
 ) -> Trace:
     state = StateInventory(subject.module, recorder.executor.stand_in)
     paths: dict[int, str] = {}
-    layers = tuple(_build_layer(ticket, state, paths) for ticket in recorder.calls)
+    layers = tuple(_build_layer(call, state, paths) for call in recorder.calls)
     return Trace(
         archscope=__version__,
         torch=torch.__version__,
@@ -119,49 +111,49 @@ def _build_trace(
         edges=tuple(recorder.edges),
         state=state.list_state(recorder.values),
         totals=state.totals(),
-        never_called=() if error else state.list_untouched(recorder.values, (t.module for t in recorder.calls)),
+        never_called=() if error else state.list_untouched(recorder.values, (call.module for call in recorder.calls)),
         notes=subject.notes,
         failure=_build_failure(recorder, paths, error),
     )
 
 
-def _build_layer(ticket: CallTicket, state: StateInventory, paths: dict[int, str]) -> LayerCall:
-    module = ticket.module
+def _build_layer(call: RecordedCall, state: StateInventory, paths: dict[int, str]) -> LayerCall:
+    module = call.module
     path = state.path_of(module)
     if path is None:
         # A module made or captured by forward, not registered beneath the root.
-        parent = paths[ticket.parent.id] if ticket.parent else ""
-        path = f"{parent}.<{ticket.type_name}>".lstrip(".")
-    paths[ticket.id] = path
+        parent = paths[call.parent.id] if call.parent else ""
+        path = f"{parent}.<{call.type_name}>".lstrip(".")
+    paths[call.id] = path
     return LayerCall(
-        id=ticket.id,
-        parent=None if ticket.parent is None else ticket.parent.id,
+        id=call.id,
+        parent=None if call.parent is None else call.parent.id,
         path=path,
-        type=ticket.type_name,
-        call=ticket.call,
-        depth=ticket.depth,
-        leaf=ticket.children == 0,
-        inputs=ticket.inputs,
-        outputs=ticket.outputs,
+        type=call.type_name,
+        call=call.call,
+        depth=call.depth,
+        leaf=call.children == 0,
+        inputs=call.inputs,
+        outputs=call.outputs,
         own_params=state.own_params(module),
         params=state.params(module),
         trainable_params=state.trainable_params(module),
         buffers=state.buffers(module),
         shared_with=state.shared_with(module),
         settings=read_settings(module),
-        sources=ticket.sources,
-        first_op=ticket.first_op,
-        end_op=ticket.end_op,
+        sources=call.sources,
+        first_op=call.first_op,
+        end_op=call.end_op,
     )
 
 
 def _build_failure(recorder: Recorder, paths: dict[int, str], error: Exception | None) -> Failure | None:
     if error is None:
         return None
-    ticket = recorder.failed or recorder.calls[0]
+    call = recorder.failed or recorder.calls[0]
     return Failure(
-        layer=ticket.id,
-        path=paths[ticket.id],
+        layer=call.id,
+        path=paths[call.id],
         error=type(error).__name__,
         message=str(error),
         sources=recorder.failed_sources,

@@ -1,17 +1,18 @@
-"""One dispatch mode that sees every operation of a forward pass and writes each down under its module call."""
+"""The observer that writes a forward pass down: every module call, and every operation under its call."""
 
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from archscope.core.tensors import TensorSpec
 from archscope.core.trace import Edge, OpRecord, Setting, SourceSpan, ValueRef
 from archscope.tracing.calls import current_observer
 from archscope.tracing.executors import Executor
+from archscope.tracing.observer import CALLER_DEPTH, ModuleCall, OperationObserver
 from archscope.tracing.operators import OperatorInfo, describe_operator
 from archscope.tracing.sources import SourceFinder, spans_of_error
 from archscope.tracing.structure import is_plain, iterate_tensors, list_operands, to_setting
@@ -81,110 +82,68 @@ def dtype_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-class CallTicket:
-    """One module call while it runs, and what is known of it afterwards."""
+@dataclass(slots=True, eq=False)
+class RecordedCall(ModuleCall):
+    """A module call and what is written down of it; kept after it has ended, its module with it."""
 
-    __slots__ = ("call", "children", "depth", "end_op", "first_op", "id", "inputs", "module", "outputs", "parent",
-                 "sources", "type_name")  # fmt: skip
-
-    def __init__(self, number: int, module: nn.Module, parent: "CallTicket | None", first_op: int) -> None:
-        self.id = number
-        self.module = module
-        self.parent = parent
-        self.depth: int = 0 if parent is None else parent.depth + 1
-        self.first_op = first_op
-        self.end_op = first_op
-        self.call = 0
-        self.children = 0
-        self.type_name = type(module).__name__
-        self.inputs: tuple[ValueRef, ...] = ()
-        self.outputs: tuple[ValueRef, ...] = ()
-        self.sources: tuple[SourceSpan, ...] = ()
-
-    def is_within(self, other: "CallTicket") -> bool:
-        """Whether this call ran inside `other`."""
-        ticket: CallTicket | None = self
-        while ticket is not None and ticket is not other:
-            ticket = ticket.parent
-        return ticket is other
+    id: int = 0
+    first_op: int = 0
+    end_op: int = 0
+    children: int = 0
+    """How many calls it made itself."""
+    type_name: str = ""
+    """Of the module as the call left it: lazy modules change their class."""
+    inputs: tuple[ValueRef, ...] = ()
+    outputs: tuple[ValueRef, ...] = ()
+    sources: tuple[SourceSpan, ...] = ()
 
 
-class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call]
     """Writes down module calls and operations; the executor decides on what tensors they run."""
 
-    supports_higher_order_operators = True
+    call_type = RecordedCall
 
-    def __init__(self, executor: Executor) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+    def __init__(self, root: nn.Module, executor: Executor) -> None:
+        super().__init__(root)
         self.executor = executor
         self.values = ValueTable(keep_alive=executor.mode != "real")
-        self.calls: list[CallTicket] = []
+        self.calls: list[RecordedCall] = []
         self.ops: list[OpRecord] = []
         self.edges: list[Edge] = []
-        self.failed: CallTicket | None = None
+        self.failed: RecordedCall | None = None
         self.failed_sources: tuple[SourceSpan, ...] = ()
         self._failed_error: BaseException | None = None
-        self._innermost: CallTicket | None = None
-        self._root_waits = False
-        self._counts: dict[int, int] = {}
         self._sources = SourceFinder()
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        # True makes torch import torch._dynamo (a second, 120 MB) to mark the method below as not to be compiled.
-        return False
 
     # --- module calls -------------------------------------------------------------------------------------------
 
-    def begin_root(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CallTicket:
-        """Begin the call that is traced; a module may have a `__call__` of its own, which the wrapper does not see."""
-        ticket = self._open(module, args, kwargs)
-        self._root_waits = True
-        return ticket
+    def on_call(self, call: RecordedCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Write down what the call got, and where it was made."""
+        call.id, call.first_op = len(self.calls), len(self.ops)
+        if call.parent is not None:
+            call.parent.children += 1
+            call.sources = self._sources.find_chain(sys._getframe(CALLER_DEPTH), call.parent.sources)
+        call.inputs = self._refer_all((*enumerate(args), *kwargs.items()))
+        self.calls.append(call)
 
-    def enter_call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CallTicket | None:
-        """Begin a call of `module` inside the innermost one; None where that is the root's, which has begun."""
-        if self._root_waits and self._innermost is self.calls[0] and module is self.calls[0].module:
-            self._root_waits = False
-            return None
-        return self._open(module, args, kwargs)
+    def on_return(self, call: RecordedCall, output: Any) -> None:
+        """Write down what it gave."""
+        call.outputs = self._refer_all((("", output),))
+        self._close(call)
 
-    def _open(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CallTicket:
-        parent = self._innermost
-        ticket = CallTicket(len(self.calls), module, parent, len(self.ops))
-        ticket.call = self._counts.get(id(module), 0)
-        self._counts[id(module)] = ticket.call + 1
-        if parent is not None:
-            parent.children += 1
-            ticket.sources = self._sources.find_chain(sys._getframe(3), parent.sources)
-        ticket.inputs = self._refer_all((*enumerate(args), *kwargs.items()))
-        self.calls.append(ticket)
-        self._innermost = ticket
-        return ticket
-
-    def leave_call(self, ticket: CallTicket | None, output: Any) -> None:
-        """End a call that returned."""
-        if ticket is None:
-            return
-        ticket.outputs = self._refer_all((("", output),))
-        self._close(ticket)
-
-    def fail_call(self, ticket: CallTicket | None, error: BaseException) -> None:
-        """End a call that raised; the innermost one that the error (or its cause) passed is where it happened."""
-        if ticket is None:
-            return
+    def on_error(self, call: RecordedCall, error: BaseException) -> None:
+        """The innermost call that the error (or its cause) passed is where it happened."""
         known = self._failed_error
         came_from_known = known is not None and known in (error, error.__cause__, error.__context__)
-        if not (came_from_known and self.failed is not None and self.failed.is_within(ticket)):
-            self.failed = ticket
-            self.failed_sources = (*spans_of_error(error), *ticket.sources)
+        if not (came_from_known and self.failed is not None and self.failed.is_within(call)):
+            self.failed = call
+            self.failed_sources = (*spans_of_error(error), *call.sources)
         self._failed_error = error
-        self._close(ticket)
+        self._close(call)
 
-    def _close(self, ticket: CallTicket) -> None:
-        ticket.end_op = len(self.ops)
-        ticket.type_name = type(ticket.module).__name__
-        self._innermost = ticket.parent
+    def _close(self, call: RecordedCall) -> None:
+        call.end_op = len(self.ops)
+        call.type_name = type(call.module).__name__
 
     def _refer_all(self, items: tuple[tuple[Any, Any], ...]) -> tuple[ValueRef, ...]:
         stand_in = self.executor.stand_in
@@ -199,8 +158,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operation and write it down."""
         kwargs = kwargs or {}
-        ticket = self._innermost
-        if ticket is None or current_observer() is not self:
+        call = self.innermost
+        if call is None or current_observer() is not self:
             return func(*args, **kwargs)
         info = describe_operator(func)
         args, kwargs = self.executor.prepare(args, kwargs)
@@ -213,11 +172,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 index=index,
                 name=info.name,
                 overload=info.overload,
-                layer=ticket.id,
+                layer=call.id,
                 inputs=inputs,
                 outputs=self._write_outputs(info, output, index),
                 arguments=arguments,
-                sources=self._sources.find_chain(sys._getframe(1), ticket.sources),
+                sources=self._sources.find_chain(sys._getframe(1), call.sources),
             )
         )
         return output

@@ -1,4 +1,4 @@
-"""Stack frames go in; the source spans a person would look at come out: those outside torch and outside the tracer."""
+"""Source spans that a person would look at: the stack frames outside torch and outside the tracer."""
 
 import os
 from types import CodeType, FrameType
@@ -7,6 +7,7 @@ import torch
 
 from archscope.core.trace import SourceSpan
 from archscope.tracing.calls import CALL_CODE
+from archscope.tracing.observer import ForwardObserver
 
 _SKIPPED_FOLDERS = tuple(
     os.path.join(os.path.dirname(os.path.abspath(path)), "") for path in (torch.__file__, __file__)
@@ -14,7 +15,7 @@ _SKIPPED_FOLDERS = tuple(
 _SKIPPED_PREFIXES = ("<frozen ", "<string>")
 _MAX_LOCAL_FRAMES = 16
 
-BORDER_CODES: set[CodeType] = {CALL_CODE}
+_BORDER_CODES = (CALL_CODE, ForwardObserver.call_root.__code__)
 """A frame that runs one of these is the border between one module call and the next, or the world outside."""
 
 
@@ -29,7 +30,7 @@ class SourceFinder:
     def find_chain(self, frame: FrameType | None, outer: tuple[SourceSpan, ...]) -> tuple[SourceSpan, ...]:
         """Spans from `frame` up to the border of the innermost module call, then `outer`, the chain of that call."""
         places: list[tuple[CodeType, int]] = []
-        while frame is not None and frame.f_code not in BORDER_CODES and len(places) < _MAX_LOCAL_FRAMES:
+        while frame is not None and frame.f_code not in _BORDER_CODES and len(places) < _MAX_LOCAL_FRAMES:
             code = frame.f_code
             skip = self._skipped.get(code)
             if skip is None:

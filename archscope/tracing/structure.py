@@ -1,4 +1,4 @@
-"""Nested inputs and outputs go in; their tensors with readable keys come out, in order."""
+"""The tensors of nested inputs and outputs, in order and with readable keys; and plain settings."""
 
 import dataclasses
 import inspect

@@ -11,9 +11,9 @@ import torch
 from archscope.core.errors import ArchscopeError, CheckError, DataError, UsageError
 from archscope.core.finding import Finding
 from archscope.tracing.isolation import keep_random_state
-from archscope.training.checking import check_subject, pick_check_indices
 from archscope.training.checkpoint import read_checkpoint, unpack_checkpoint
-from archscope.training.checks.subject import Candidate
+from archscope.training.checks.candidate import Candidate
+from archscope.training.checks.runner import check_candidate, pick_check_indices
 from archscope.training.cifar10 import load_data
 from archscope.training.classifier import Classifier, Wanted, build_classifier, copy_module
 from archscope.training.configuration import Configuration, decide_configuration, merge_saved
@@ -158,7 +158,7 @@ class _Session:
         if place.processes.first:
             place.reporter.note("checking the model before it is trained")
             try:
-                findings = check_subject(self._make_subject())
+                findings = check_candidate(self._make_subject())
             except ArchscopeError as error:
                 failure = error
         if not place.processes.agree(yes=failure is None, device=place.device):

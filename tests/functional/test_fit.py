@@ -12,7 +12,7 @@ from torch import nn
 from archscope.analysis.memory import MemoryPrediction
 from archscope.cli.app import main
 from archscope.core.schemas import load_schema
-from archscope.memory.ledger import ModuleStack, StorageLedger
+from archscope.memory.ledger import StorageLedger
 from archscope.memory.predict import predict_memory
 from archscope.models.registry import build_model, default_input_shape, list_entries
 
@@ -83,7 +83,7 @@ def test_the_peak_is_that_of_a_real_step_watched_alike(name: str) -> None:
     model, image = _make_real(name).train(), torch.zeros(shape)
     for parameter in model.parameters():
         nn.init.zeros_(parameter)
-    watch = StorageLedger(ModuleStack(model), [*model.parameters(), *model.buffers(), image], 0)
+    watch = StorageLedger(model, [*model.parameters(), *model.buffers(), image], 0)
     with watch:
         scores = model(image)
         watch.phase = "backward"

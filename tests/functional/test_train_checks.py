@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from archscope.models.registry import build_model, default_input_shape, list_entries
-from archscope.training.checking import check_training
+from archscope.training.checks.runner import check_training
 
 pytestmark = pytest.mark.slow
 

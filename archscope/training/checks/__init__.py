@@ -1,4 +1,5 @@
-"""A subject (a module of our own, a batch, what the optimizer holds) goes in; findings come out. One file per check.
+"""Sanity checks of a classifier before it is trained, and of its labels after; `runner` has their order.
 
-The checks run in the order of `CHECKS` on one copy of the model and each says what it leaves behind.
+Each check takes the candidate, its first forward pass or its first steps, and returns findings. All work on one copy of
+the model; each says what it leaves behind.
 """

@@ -1,10 +1,9 @@
-"""Does the scale of the activations survive the way through the layers, and are the rectifiers alive?"""
+"""What the layers did in the first pass: the scale of the activations, dead ReLUs, running statistics."""
 
 from collections.abc import Sequence
 
 from archscope.core.finding import Finding
-from archscope.training.checks.layers import LayerScale
-from archscope.training.checks.start import Start
+from archscope.training.checks.start import LayerScale, Start
 
 SMALLEST, LARGEST = 1e-5, 1e3
 """Against the root mean square of what the first layer reads: the least of what differs between images in a layer's
@@ -20,6 +19,25 @@ def check_activations(start: Start) -> list[Finding]:
     """Layers whose output vanishes or explodes, weights of an impossible scale, and dead rectifiers."""
     weighted = [layer for layer in start.seen.layers if layer.weighted]
     return [*_check_gain(weighted), *_check_scale(weighted), *_check_rectifiers(start)]
+
+
+def check_running_statistics(start: Start) -> list[Finding]:
+    """BatchNorms whose running statistics never move: eval mode would normalise by what they began with."""
+    if not start.stuck_norms:
+        return []
+    first = start.stuck_norms[0]
+    others = f" (and {len(start.stuck_norms) - 1} more)" if len(start.stuck_norms) > 1 else ""
+    return [
+        Finding(
+            severity="error",
+            code="batch-norm",
+            message=f"the running statistics of {first} are not updated in training mode{others}",
+            place=first,
+            expected="a running mean that follows the batches",
+            measured="the running mean that it began with",
+            remedy="its momentum is 0 (torch's own is 0.1), or something puts its buffers back",
+        )
+    ]
 
 
 def _check_gain(layers: Sequence[LayerScale]) -> list[Finding]:
@@ -56,11 +74,11 @@ def _check_scale(layers: Sequence[LayerScale]) -> list[Finding]:
         Finding(
             severity="error",
             code="activation-scale",
-            message=f"the activations explode: {_name(first)} puts out {measured:.3g}{_count_others(exploding)}"
+            message=f"the activations explode: {measured:.3g} after {_name(first)}{_count_others(exploding)}"
             if exploding
-            else f"the activations vanish: what {_name(first)} puts out differs by {measured:.3g} between images",
+            else f"the activations vanish: after {_name(first)} they differ by {measured:.3g} between images",
             place=first.path,
-            expected=f"from {SMALLEST:g} to {LARGEST:g} times what the first layer reads, {reference:.3g}",
+            expected=f"from {SMALLEST:g} to {LARGEST:g} times the scale of the first layer's input, {reference:.3g}",
             measured=f"{measured:.3g}",
             remedy=f"the initial weights up to there are too {'large' if exploding else 'small'}: use "
             "torch.nn.init.kaiming_normal_, or BatchNorm",
@@ -88,7 +106,7 @@ def _check_rectifiers(start: Start) -> list[Finding]:
         return []
     first = dead[0]
     before = _find_before(start, first.path)
-    others = f", and {len(dead) - 1} more ReLUs" if len(dead) > 1 else ""
+    others = f" (and {len(dead) - 1} more ReLUs)" if len(dead) > 1 else ""
     return [
         Finding(
             severity="error",
@@ -97,8 +115,8 @@ def _check_rectifiers(start: Start) -> list[Finding]:
             place=first.path,
             expected=f"less than {MOST_DEAD:.0%} dead units",
             measured=f"{first.share:.0%}",
-            remedy=f"look at the bias and weights of {before or 'the layer before it'}: what it puts out is negative, "
-            "and no gradient passes",
+            remedy=f"look at the bias and weights of {before or 'the layer before it'}: its output is negative, so no "
+            "gradient passes",
         )
     ]
 
@@ -118,4 +136,4 @@ def _name(layer: LayerScale) -> str:
 
 
 def _count_others(layers: Sequence[LayerScale]) -> str:
-    return f", and {len(layers) - 1} more layers do so" if len(layers) > 1 else ""
+    return f" (and {len(layers) - 1} more layers)" if len(layers) > 1 else ""

@@ -1,17 +1,17 @@
 """After training: do the labels belong to the images?
 
-Where they were dealt out anew, the training images can only be learned by heart. What is then said of held-out images
-is at chance, or as far below it as luck would have it above, or better than what is said of the training images.
+Where they were shuffled, the training images can only be memorised. The accuracy on held-out images is then at chance,
+or as far below it as luck would have it above, or better than that on the training images.
 """
 
 from dataclasses import dataclass
 
 from archscope.core.finding import Finding
 
-SURE = 4.0
+SIGNIFICANT = 4.0
 """Standard deviations of guessing."""
 SLACK = 0.03
-"""How much better than the training images the held-out ones may be known, beyond chance."""
+"""How much better than the training images the held-out ones may be classified, beyond chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,8 @@ def check_labels(outcome: Outcome) -> list[Finding]:
                 message=f"the labels do not belong to the images: {sign}",
                 expected=expected,
                 measured=f"{measured}, {outcome.known_accuracy:.1%} of {outcome.known_images:,} training images",
-                remedy="the labels are shuffled, shifted by one, or sorted otherwise than the images (or the held-out "
-                "ones are)",
+                remedy="the labels (or the held-out ones) are shuffled, shifted by one, or in another order than "
+                "the images",
             )
         ]
     if not _is_at_chance(outcome):
@@ -78,14 +78,14 @@ def check_labels(outcome: Outcome) -> list[Finding]:
 def _find_sign(outcome: Outcome) -> str:
     """What gives shuffled labels away, beyond what luck does with so few images; empty where nothing does."""
     test, known, chance = outcome.test_accuracy, outcome.known_accuracy, outcome.chance
-    both = SURE * (outcome.test_deviation**2 + outcome.known_deviation**2) ** 0.5
-    learned = known > chance + SURE * outcome.known_deviation and known > test + both
+    both = SIGNIFICANT * (outcome.test_deviation**2 + outcome.known_deviation**2) ** 0.5
+    learned = known > chance + SIGNIFICANT * outcome.known_deviation and known > test + both
     if learned and _is_at_chance(outcome):
-        return f"the held-out accuracy is at chance while the training loss falls ({known:.1%} of it is known)"
-    if test < chance - SURE * outcome.test_deviation:
+        return f"the held-out accuracy is at chance while the training loss falls (training accuracy {known:.1%})"
+    if test < chance - SIGNIFICANT * outcome.test_deviation:
         return f"the held-out accuracy is {test:.1%}, far below chance"
     if test > known + SLACK + both:
-        return f"held-out images are known better ({test:.1%}) than those that were trained on ({known:.1%})"
+        return f"held-out images are classified better ({test:.1%}) than the training images ({known:.1%})"
     return ""
 
 

@@ -74,6 +74,16 @@ def test_every_moment_is_charged_to_one_module() -> None:
     assert run_pass(make_workload(training=False), clock)[1] == {}
 
 
+def test_a_root_with_a_call_of_its_own_is_charged_too() -> None:
+    class Direct(Block):
+        def __call__(self, x):
+            return self.forward(x)
+
+    workload = ModelWorkload(Direct().eval(), ((torch.ones(2, 3, 8, 8),), {}), "fp32")
+    forward, _ = run_pass(workload, HostClock(torch.device("cpu")))
+    assert list(forward) == ["(loss)", "", "conv", "relu", "fc"]
+
+
 def test_the_middle_half_sums_to_its_mean() -> None:
     passes = [{"a": 1.0, "b": 1.0}, {"a": 2.0, "b": 1.0}, {"a": 2.0, "b": 2.0}, {"a": 90.0, "b": 9.0}]
     assert average_middle(passes) == {"a": 2.0, "b": 1.5}

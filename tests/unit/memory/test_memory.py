@@ -47,6 +47,17 @@ def test_a_perceptron_by_hand() -> None:
     assert found.workspace_bytes == PRODUCT_WORKSPACE_BYTES
 
 
+def test_modules_that_forward_makes_and_drops_are_not_kept_alive() -> None:
+    class Makes(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            for _ in range(3):
+                x = Scale()(x)
+            return x
+
+    # The image, the product before, 1000 weights and the product: never the weights of two.
+    assert predict(Makes, 2, 1, 1000, train=False).peak_bytes == 8000 + 8000 + 4000 + 8000
+
+
 @pytest.mark.parametrize(("optimizer", "state"), [("sgd", 0), ("momentum", 1), ("adam", 2), ("adamw", 2)])
 def test_the_peak_of_a_step_by_hand(optimizer: str, state: int) -> None:
     found = predict(Scale, 2, 1, 1000, optimizer=optimizer)

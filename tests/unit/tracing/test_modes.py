@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -73,6 +74,34 @@ def test_what_meta_lacks_is_found_on_fake_tensors_and_said() -> None:
     assert summary.trace.mode == "fake"
     assert summary.trace.notes[-1].startswith("traced on fake CPU tensors: meta failed with no kernel")
     assert summary.costs.macs == 16
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda x: x.tolist(),
+        lambda x: x.detach().numpy(),
+        lambda x: np.asarray(x.detach()),
+        lambda x: torch.repeat_interleave(x.long().flatten()),
+        lambda x: torch.tensor([x.sum(), x.mean()]),
+        lambda x: f"{x.sum():.2f}",
+        lambda x: x.sum().item(),
+        lambda x: bool(x.any()),
+        lambda x: x.nonzero(),
+        lambda x: torch.bincount(x.long().flatten()),
+    ],
+)
+def test_every_way_to_read_values_leads_to_a_real_pass(read: Callable[[torch.Tensor], object]) -> None:
+    """Some raise an exception of their own, others only say it in words: this holds the words to the torch at hand."""
+
+    class Reads(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            read(x)
+            return x + 1
+
+    trace = archscope.trace(Reads(), torch.ones(1, 5000)).trace  # too many to be known as constants
+    assert trace.failure is None
+    assert trace.mode == "real"
 
 
 def test_a_failure_that_needs_values_is_reported_from_the_real_pass() -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from archscope.core.finding import Finding
-from archscope.training.checking import check_training
+from archscope.training.checks.runner import check_training
 
 Batch = tuple[Tensor, Tensor]
 MakeNet = Callable[..., nn.Sequential]

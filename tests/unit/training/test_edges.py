@@ -14,11 +14,10 @@ from torch import Tensor, nn
 from archscope.core.errors import DataError, ModelError, OutputError, TargetError
 from archscope.training import classifier, stopwatch
 from archscope.training.checkpoint import read_checkpoint
-from archscope.training.checks.comparison import differs, find_first_difference
-from archscope.training.checks.layers import observe_scales
-from archscope.training.checks.overfitting import check_overfitting
-from archscope.training.checks.subject import Candidate
-from archscope.training.checks.trial import make_trial_optimizer
+from archscope.training.checks.agreement import differs, find_first_difference
+from archscope.training.checks.candidate import Candidate
+from archscope.training.checks.learning import check_overfitting, make_trial_optimizer
+from archscope.training.checks.start import observe_scales
 from archscope.training.classifier import run_model
 from archscope.training.machine import choose_device
 from archscope.training.processes import Processes
@@ -34,7 +33,7 @@ class TestOverfitting:
     def test_a_first_try_that_overflows_is_repeated_slower(
         self, make_net: Callable[..., nn.Sequential], batch: Batch, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from archscope.training.checks import overfitting
+        from archscope.training.checks import learning
 
         real, slowed = make_trial_optimizer, []
 
@@ -42,7 +41,7 @@ class TestOverfitting:
             slowed.append(factor)
             return real(subject, 1e30 if factor == 1.0 else factor * 10)
 
-        monkeypatch.setattr(overfitting, "make_trial_optimizer", make)
+        monkeypatch.setattr(learning, "make_trial_optimizer", make)
         torch.manual_seed(0)
         assert check_overfitting(Candidate(make_net(norm=False), *batch)) == ([], True)
         assert slowed == [1.0, 0.1]
@@ -73,6 +72,20 @@ class TestLayers:
         assert grow.gain is None
         # (N, T, C): the last axis holds the units.
         assert seen.rectifiers[0].share == float((net.embed.weight[0] < 0).float().mean())
+
+    def test_an_input_by_keyword_and_layers_that_forward_makes(self) -> None:
+        class Keyword(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.fc = nn.Linear(4, 2)
+
+            def forward(self, x: Tensor) -> Tensor:
+                return nn.ReLU()(self.fc(input=x))
+
+        seen, _ = observe_scales(net := Keyword(), lambda: net(torch.full((3, 4), 2.0)))
+        assert [(layer.path, layer.input_rms) for layer in seen.layers] == [("fc", 2.0)]
+        # The ReLU is not registered: it belongs to the root, whose call runs around it.
+        assert [unit.path for unit in seen.rectifiers] == [""]
 
     def test_zero_weights_have_no_gain(self) -> None:
         net = nn.Linear(2, 2)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from archscope.core.errors import CheckError, TargetError, UnknownNameError, UsageError
-from archscope.training.checking import check_training, pick_check_indices
+from archscope.training.checks.runner import check_training, pick_check_indices
 from archscope.training.classifier import Wanted, build_classifier, copy_module, find_family
 from archscope.training.images import ImageSet
 from archscope.training.machine import choose_machine

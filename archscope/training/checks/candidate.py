@@ -1,4 +1,4 @@
-"""What is checked: a copy of a model, a batch, and how its loss is found."""
+"""What is checked: a copy of a model with a batch, and the modes in which the checks run it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ class Candidate:
     optimised: frozenset[str] | None = None
     """Names of the parameters that the optimizer holds; None: all that require gradients."""
     seconds: float = 60.0
-    """How long overfitting may take."""
+    """How long memorising the batch may take."""
 
     def run(self) -> Any:
         """What forward returns for the batch. Raises ModelError where forward raises."""
@@ -73,9 +73,9 @@ def list_batch_norms(module: nn.Module) -> dict[str, _BatchNorm]:
     }
 
 
-def recalibrate(subject: Candidate) -> None:
+def recalibrate(candidate: Candidate) -> None:
     """Make the running statistics of every BatchNorm those of the batch."""
-    norms = list_batch_norms(subject.module).values()
+    norms = list_batch_norms(candidate.module).values()
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
@@ -83,8 +83,8 @@ def recalibrate(subject: Candidate) -> None:
         norm.reset_running_stats()
         norm.momentum = None
     try:
-        with torch.no_grad(), keep_dropout_off(subject.module):
-            subject.run()
+        with torch.no_grad(), keep_dropout_off(candidate.module):
+            candidate.run()
     finally:
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

@@ -1,4 +1,4 @@
-"""A module and a batch go in; what the sanity checks found comes out. The module is left exactly as it was."""
+"""Runs the sanity checks: those of the first pass, then of three steps, then the costly ones where all was well."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -9,19 +9,13 @@ from torch import Tensor, nn
 from archscope.core.errors import UsageError
 from archscope.core.finding import Finding
 from archscope.tracing.isolation import keep_random_state
-from archscope.training.checks.activations import check_activations
-from archscope.training.checks.batch_leak import check_batch_leak
-from archscope.training.checks.batch_norm import check_batch_norm, check_running_statistics
-from archscope.training.checks.gradients import check_gradients
-from archscope.training.checks.inputs import check_inputs
-from archscope.training.checks.loss_at_init import check_loss_at_init
-from archscope.training.checks.outputs import check_outputs
-from archscope.training.checks.overfitting import check_overfitting
-from archscope.training.checks.parameter_updates import check_parameter_updates
-from archscope.training.checks.repeatability import check_repeatability
+from archscope.training.checks.activations import check_activations, check_running_statistics
+from archscope.training.checks.agreement import check_batch_leak, check_eval_mode, check_repeatability
+from archscope.training.checks.candidate import Candidate
+from archscope.training.checks.data import check_inputs, check_loss_at_init, check_outputs
+from archscope.training.checks.learning import check_overfitting
 from archscope.training.checks.start import Start, observe_start
-from archscope.training.checks.steps import take_steps
-from archscope.training.checks.subject import Candidate
+from archscope.training.checks.steps import check_gradients, check_parameter_updates, take_steps
 from archscope.training.classifier import copy_module
 from archscope.training.images import ImageSet
 
@@ -51,7 +45,7 @@ def check_training(
         model: returns class scores (N, classes), or a tuple, named tuple or dict with `logits`. A copy is checked.
         batch: images (N, ...) as the model would get them, and labels (N,) from 0.
         optimizer: the one that will train the model; without it, one that holds every parameter is assumed.
-        seconds: how long learning the batch by heart may take.
+        seconds: how long memorising the batch may take.
 
     Returns:
         What was found, errors first; empty where all is well. A note (slow, frozen) is nothing wrong.
@@ -65,37 +59,37 @@ def check_training(
     device = next((tensor.device for tensor in model.parameters()), images.device)
     held = None if optimizer is None else _name_held(model, optimizer)
     floating = images if images.dtype.is_floating_point else images.to(torch.get_default_dtype())
-    subject = Candidate(copy_module(model), floating.to(device), labels.to(device), held, seconds)
-    return check_subject(subject)
+    candidate = Candidate(copy_module(model), floating.to(device), labels.to(device), held, seconds)
+    return check_candidate(candidate)
 
 
-def check_subject(subject: Candidate) -> tuple[Finding, ...]:
-    """Run every check, in order; the costly ones only where nothing was found before. The subject is used up."""
+def check_candidate(candidate: Candidate) -> tuple[Finding, ...]:
+    """Run every check, in order; the costly ones only where nothing was found before. The candidate is used up."""
     with keep_random_state(), _keep_gradients_on():
-        findings = sorted(_run_checks(subject), key=lambda finding: _RANKS[finding.severity])
+        findings = sorted(_run_checks(candidate), key=lambda finding: _RANKS[finding.severity])
     return tuple(findings)
 
 
 _RANKS = {"error": 0, "warning": 1, "note": 2}
 
 
-def _run_checks(subject: Candidate) -> Iterator[Finding]:
+def _run_checks(candidate: Candidate) -> Iterator[Finding]:
     found: list[Finding] = []
-    start = observe_start(subject)
+    start = observe_start(candidate)
     for check in START_CHECKS:
         found += check(start)
     if not start.finite or _has_code(found, "label-range"):
         yield from found
         return
-    found += check_repeatability(subject)
-    found += check_batch_leak(subject)
-    steps = take_steps(subject, start)
+    found += check_repeatability(candidate)
+    found += check_batch_leak(candidate)
+    steps = take_steps(candidate, start)
     found += check_gradients(steps)
     found += check_parameter_updates(steps)
     if not any(finding.severity == "error" for finding in found):
-        learned, reached = check_overfitting(subject)
+        learned, reached = check_overfitting(candidate)
         found += learned
-        found += check_batch_norm(subject) if reached else []
+        found += check_eval_mode(candidate) if reached else []
     yield from found
 
 
