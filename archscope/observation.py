@@ -52,7 +52,7 @@ def observe_target(text: str, options: TraceOptions | None = None, given: Inputs
     options = options or TraceOptions()
     target = resolve_target(text, options.arguments)
     source = Source(instance=target.build()) if target.is_instance else Source(build=target.build)
-    maker = _InputMaker(target, options.inputs, given)
+    maker = _InputMaker(target, options.inputs, given, options.batch)
     request = Request(
         source=source,
         inputs=maker,
@@ -86,11 +86,12 @@ class _InputMaker:
     target: Target
     specs: tuple[InputSpec, ...]
     given: Inputs = NO_INPUTS
+    batch: int | None = None
 
     def __call__(self, module: nn.Module, device: torch.device) -> Inputs:
         if self.given[0] or self.given[1]:
             return self.given
-        return make_arguments(self.target, module, self.specs, device)
+        return make_arguments(self.target, module, self.specs, device, self.batch)
 
     def usual_side(self) -> int | None:
         """The side of the target's own input where that is one square image."""

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 
-from archscope.benchmarking.ceiling import Ceiling
 from archscope.benchmarking.document import find_utilisation, is_noisy
-from archscope.benchmarking.machine import LOW_CPU_SHARE
 from archscope.benchmarking.options import BLOCKS
 from archscope.benchmarking.results import BenchReport, Memory, TrainingVerdict, VariantResult
+from archscope.benchmarking.roofline import Ceiling
 from archscope.benchmarking.statistics import Timing, compare_interleaved
 from archscope.benchmarking.workload import BACKWARD, FORWARD, OPTIMIZER
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.units import format_bytes, format_si
+from archscope.machine.environment import LOW_CPU_SHARE
 
 _PHASES = ((FORWARD, "forward"), (BACKWARD, "backward"), (OPTIMIZER, "optimizer"), ("step", "step"))
 

@@ -96,7 +96,7 @@ def run_bench(
         training=_read_training(train, data),
     )
     if layers and compiled:
-        raise UsageError("--layers looks at modules, which --compile melts into one", "leave one of them out")
+        raise UsageError("--layers times module by module, but --compile fuses them", "leave one of the two out")
     if not targets and (inputs or arguments):
         raise UsageError("--input and --arg go with a target", "name one: archscope bench resnet50 --input 224")
     _bench(targets or (), options, output, compare)
@@ -139,25 +139,21 @@ def _complain(report: "BenchReport") -> None:
     """Exit 3 where a model raised, 1 where one did not learn. Everything has been shown."""
     failed = [result.target for result in report.failures]
     if failed:
-        raise ModelError(f"not measured: {', '.join(dict.fromkeys(failed))}", "the table has the reasons")
+        raise ModelError(f"not measured: {', '.join(dict.fromkeys(failed))}", "the reasons are in the table")
     untrained = [result.target for result in report.untrained]
     if untrained:
         raise CheckError(f"the short training failed: {', '.join(dict.fromkeys(untrained))}")
 
 
 def _read_variants(device: str | None, dtype: str) -> "tuple[Variant, ...]":
-    from archscope.benchmarking.options import DTYPES, Variant
+    from archscope.benchmarking.options import DTYPES, make_variants
 
-    if device is None:
-        from archscope.benchmarking.machine import choose_default_device
-
-        device = choose_default_device()
-    devices = _split(device, "--device")
+    devices = () if device is None else _split(device, "--device")
     dtypes = _split(dtype.casefold(), "--dtype")
     for name in dtypes:
         if name not in DTYPES:
             raise UnknownNameError("dtype", name, DTYPES, f"known: {', '.join(DTYPES)}")
-    return tuple(Variant(place, cast("Dtype", name)) for place in devices for name in dtypes)
+    return make_variants(devices, tuple(cast("Dtype", name) for name in dtypes))
 
 
 def _split(words: str, option: str) -> tuple[str, ...]:
@@ -173,7 +169,7 @@ def _read_batch(word: str | None) -> int | Literal["auto"] | None:
     if word.casefold() == AUTO:
         return "auto"
     if not word.isdecimal() or not 0 < int(word) < 2**31:
-        raise UsageError(f"--batch {word} is no batch", "a number from 1, or auto")
+        raise UsageError(f"--batch {word} is not a batch size", "give a whole number from 1, or auto")
     return int(word)
 
 

@@ -84,7 +84,7 @@ def run_train(
         int | None, typer.Option("--test-subset", min=1, metavar="N", help="Held-out images, of all classes together.")
     ] = None,
     shuffle_labels: Annotated[
-        bool, typer.Option("--shuffle-labels", help="A control: deal out the training labels anew.")
+        bool, typer.Option("--shuffle-labels", help="A control: shuffle the training labels.")
     ] = False,
     side: Annotated[
         int | None,
@@ -112,8 +112,8 @@ def run_train(
 
     On several GPUs: torchrun --nproc-per-node N -m archscope train ...
     """
+    from archscope.training.data.images import DataSubset
     from archscope.training.options import TrainOptions
-    from archscope.training.selection import DataSubset
 
     output = None if word is not None and word.casefold() == GITHUB else choose_output(word, path)
     names = tuple(name.strip() for name in classes.split(",") if name.strip()) if classes is not None else ()
@@ -138,7 +138,7 @@ def _train(target: str, options: "TrainOptions", output: Output | None, *, check
     from archscope.training.session import train_target
 
     result = train_target(target, options, TerminalReporter(), check_only=check_only)
-    if not result.speaks:
+    if not result.is_primary:
         return
     _show(result, output)
     if result.failed:
@@ -162,7 +162,7 @@ def _show(result: "TrainResult", output: Output | None) -> None:
 
 def _chart(result: "TrainResult", output: Output) -> None:
     """The curves under the table, where people read it."""
-    from archscope.training.drawing import chart_lines
+    from archscope.training.curves import chart_lines
 
     if result.metrics and output.path is None and output.format.name in ("table", "plain"):
         write_stdout("\n".join(chart_lines(result.metrics)) + "\n")
@@ -170,7 +170,7 @@ def _chart(result: "TrainResult", output: Output) -> None:
 
 def _check_rate(rate: float | None) -> float | None:
     if rate is not None and not 0 < rate < float("inf"):
-        raise UsageError(f"--lr {rate} is no learning rate", "a number above 0: --lr 0.05")
+        raise UsageError(f"--lr {rate} is not a learning rate", "give a number above 0: --lr 0.05")
     return rate
 
 

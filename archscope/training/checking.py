@@ -23,7 +23,7 @@ from archscope.training.checks.start import Start, observe_start
 from archscope.training.checks.steps import take_steps
 from archscope.training.checks.subject import Candidate
 from archscope.training.classifier import copy_module
-from archscope.training.images import ImageSet
+from archscope.training.data.images import ImageSet
 
 START_CHECKS: tuple[Callable[[Start], list[Finding]], ...] = (
     check_inputs,

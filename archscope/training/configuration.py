@@ -7,9 +7,9 @@ from typing import Any
 
 from archscope.core.errors import DataError, UsageError
 from archscope.training.classifier import find_family
+from archscope.training.data.images import DataSubset
 from archscope.training.options import DEFAULT_EPOCHS, TrainOptions
 from archscope.training.recipes import StepDecay, choose_recipe, find_recipe
-from archscope.training.selection import DataSubset
 
 SCHEMA = "archscope.run/1"
 

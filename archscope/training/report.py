@@ -6,7 +6,8 @@ from archscope.core.finding import Finding
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.units import format_exact
 from archscope.rendering.findings import describe_finding
-from archscope.training.checkpoint import pack_metrics
+from archscope.training.curves import can_draw
+from archscope.training.run_folder import pack_metrics
 from archscope.training.session import TrainResult
 
 SCHEMA = "archscope.train/1"
@@ -28,7 +29,7 @@ def build_result_table(result: TrainResult) -> Table:
     notes = (
         f"epoch {last.epoch} of {result.epochs}: held-out accuracy {100 * last.test_accuracy:.2f} % (the last epoch's)",
         f"training loss {last.train_loss:.3f}, held-out loss {last.test_loss:.3f}",
-        f"kept in {result.folder}: last.pt, metrics.jsonl, config.json, environment.json, curves.svg",
+        f"kept in {result.folder}: last.pt, metrics.jsonl, config.json, environment.json{', curves.svg' * can_draw()}",
         *result.notes,
         *(tell_finding(finding) for finding in result.findings),
     )

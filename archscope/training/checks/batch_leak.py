@@ -5,9 +5,8 @@ import torch
 from archscope.core.finding import Finding
 from archscope.training.checks.comparison import differs, find_first_difference
 from archscope.training.checks.subject import Candidate, recalibrate
-from archscope.training.classifier import run_model
-from archscope.training.randomness import seed_generators
-from archscope.training.scores import read_scores
+from archscope.training.evaluation import read_scores, run_model
+from archscope.training.trainer import seed_generators
 
 TOLERANCE = 1e-4
 

@@ -4,7 +4,7 @@ import torch
 
 from archscope.core.finding import Finding
 from archscope.training.checks.subject import Candidate
-from archscope.training.randomness import seed_generators
+from archscope.training.trainer import seed_generators
 
 
 def check_repeatability(subject: Candidate) -> list[Finding]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from archscope.training.checks.layers import Observations, observe_scales
 from archscope.training.checks.subject import Candidate, keep_dropout_off, list_batch_norms
-from archscope.training.scores import read_scores
+from archscope.training.evaluation import read_scores
 
 
 @dataclass(frozen=True, slots=True)

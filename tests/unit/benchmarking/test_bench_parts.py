@@ -2,28 +2,27 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import jsonschema
 import pytest
 import torch
 from torch import nn
 
-from archscope.benchmarking.ceiling import Ceiling
-from archscope.benchmarking.clock import FakeClock, HostClock
 from archscope.benchmarking.compare import compare_with_old, describe_ratios, read_old, tell_ratios
-from archscope.benchmarking.datasheet import find_datasheet
 from archscope.benchmarking.document import build_document
 from archscope.benchmarking.layers import average_middle, run_pass
-from archscope.benchmarking.machine import record_machine
 from archscope.benchmarking.options import StepOptions, Variant
 from archscope.benchmarking.report import build_bench_table, build_layer_table
-from archscope.benchmarking.results import BenchReport, LayerTime, Memory, TrainingVerdict, VariantResult
-from archscope.benchmarking.roofline import Work, find_floor, list_work
+from archscope.benchmarking.results import BenchReport, Memory, TrainingVerdict, VariantResult
+from archscope.benchmarking.roofline import Ceiling, LayerTime, Work, find_datasheet, find_floor, list_work
 from archscope.benchmarking.statistics import Timing
 from archscope.benchmarking.training_check import judge_losses
 from archscope.benchmarking.workload import ModelWorkload, find_loss
 from archscope.core.errors import DataError, ModelError
 from archscope.core.schemas import load_schema
+from archscope.machine.clock import HostClock
+from archscope.machine.environment import record_machine
 from archscope.rendering import render
 
 FP32 = Variant("cpu", "fp32")
@@ -56,15 +55,14 @@ def test_a_step_has_three_phases_and_leaves_no_gradients() -> None:
     assert len(make_workload(training=False).run(lambda: None)) == 2
 
 
-def test_every_moment_is_charged_to_one_module() -> None:
-    clock = FakeClock()
+def test_every_moment_is_charged_to_one_module(clock: Any) -> None:
     mark = clock.mark
 
     def ticking():
         clock.advance(1)
         return mark()
 
-    clock.mark = ticking  # type: ignore[method-assign]
+    clock.mark = ticking
     forward, backward = run_pass(make_workload(), clock)
     assert set(forward) == {"", "conv", "relu", "fc", "(loss)"}
     # Each mark is a tick: one for each beginning and each end, and one for the loss.

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from archscope.core.errors import DataError, OutputError
-from archscope.training import cifar10
-from archscope.training import download as downloads
-from archscope.training.download import Published, download
+from archscope.training.data import download as downloads
+from archscope.training.data import sources as cifar10
+from archscope.training.data.download import Published, download
 from archscope.training.reporter import SilentReporter
 
 BLOB = bytes(range(256)) * 64

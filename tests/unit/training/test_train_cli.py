@@ -5,13 +5,14 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from archscope.cli import train
 from archscope.cli.app import main
 from archscope.cli.train import TerminalReporter
-from archscope.training.images import Data
+from archscope.training.data.images import Data
 
 Capture = pytest.CaptureFixture[str]
 
@@ -114,8 +115,8 @@ def test_every_word_arrives(run: Run, tmp_path: Path) -> None:
     [
         ("--keep some", "unknown word for --keep 'some'"),
         ("--precision float8", "unknown precision 'float8'"),
-        ("--lr 0", "--lr 0.0 is no learning rate"),
-        ("--lr nan", "--lr nan is no learning rate"),
+        ("--lr 0", "--lr 0.0 is not a learning rate"),
+        ("--lr nan", "--lr nan is not a learning rate"),
         ("--recipe fats", "unknown recipe 'fats'"),
         ("--classes red", "two different classes"),
         ("--resume", "--resume needs --run-dir"),
@@ -141,7 +142,11 @@ def test_other_processes_are_silent(run: Run, capsys: Capture, monkeypatch: pyte
     from archscope.training import session
 
     real = session.train_target
-    monkeypatch.setattr(session, "train_target", lambda *words, **named: replace(real(*words, **named), speaks=False))
+
+    def silent(*words: Any, **named: Any) -> session.TrainResult:
+        return replace(real(*words, **named), is_primary=False)
+
+    monkeypatch.setattr(session, "train_target", silent)
     assert run("--no-check") == 0
     assert capsys.readouterr().out == ""
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from archscope.training.images import ImageSet
+from archscope.training.data.images import ImageSet
 from archscope.training.recipes import Channels, Recipe
 
 

@@ -4,6 +4,7 @@ A download that was cut goes on where it stopped: what has arrived stays in `NAM
 """
 
 import errno
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from archscope.core.errors import DataError, OutputError
-from archscope.training.binary import hash_file
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 30
@@ -56,6 +56,15 @@ def download(published: Published, path: Path, tell: Tell) -> None:
             f"it was deleted; try again, or {published.remedy}",
         )
     os.replace(part, path)
+
+
+def hash_file(path: Path) -> str:
+    """The md5 of a file, in hexadecimal. Raises DataError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _make_folder(folder: Path) -> None:

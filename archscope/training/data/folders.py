@@ -10,7 +10,7 @@ from torch import Tensor
 
 from archscope.core.errors import DataError
 from archscope.targets.imports import import_extra
-from archscope.training.images import Data, ImageSet
+from archscope.training.data.images import Data, ImageSet
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 LARGEST_SIDE = 512

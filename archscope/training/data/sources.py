@@ -1,18 +1,18 @@
-"""`--data` (or nothing) goes in; CIFAR-10 comes out: named, found in the cache, or downloaded into it.
-
-The binary version is read, as published or unpacked, or class folders of images. `synthetic` makes images up.
-"""
+"""Where the images come from: named by `--data`, found in the cache, downloaded into it, or made up for a dry run."""
 
 import os
 from pathlib import Path
 
+import torch
+from torch import Tensor
+from torch.nn import functional
+
 from archscope.core.errors import DataError
-from archscope.training.binary import FOLDER, OFFICIAL, TRAIN_FILES, Layout, read_archive, read_folder
-from archscope.training.download import Published, download
-from archscope.training.folders import read_class_folders
-from archscope.training.images import Data
+from archscope.training.data.binary import CLASSES, FOLDER, OFFICIAL, TRAIN_FILES, Layout, read_archive, read_folder
+from archscope.training.data.download import Published, download
+from archscope.training.data.folders import read_class_folders
+from archscope.training.data.images import Data, ImageSet
 from archscope.training.reporter import Reporter
-from archscope.training.synthetic import NAME, make_synthetic
 
 ARCHIVE = "cifar-10-binary.tar.gz"
 CIFAR10 = Published(
@@ -28,7 +28,7 @@ def load_data(where: str | None, reporter: Reporter, layout: Layout = OFFICIAL) 
 
     Raises DataError where it is missing or damaged.
     """
-    if where == NAME:
+    if where == SYNTHETIC:
         return make_synthetic()
     if where is not None:
         return _read_path(Path(where).expanduser(), layout)
@@ -65,3 +65,36 @@ def _read_path(path: Path, layout: Layout) -> Data:
         f"{path} holds no CIFAR-10",
         f"looked for {TRAIN_FILES[0]}, {FOLDER}/, {ARCHIVE}, and train/CLASS with test/CLASS",
     )
+
+
+SYNTHETIC = "synthetic"
+TRAIN_COUNT = 2_000
+TEST_COUNT = 500
+
+
+def make_synthetic(train_count: int = TRAIN_COUNT, test_count: int = TEST_COUNT) -> Data:
+    """The same images every time: `train_count` and `test_count` of 3x32x32, balanced over ten classes."""
+    generator = torch.Generator().manual_seed(20_09)
+    patterns = functional.interpolate(
+        torch.randn(len(CLASSES), 3, 5, 5, generator=generator), size=(32, 32), mode="bicubic", align_corners=False
+    )
+    return Data(
+        train=_make_set(patterns, train_count, generator),
+        test=_make_set(patterns, test_count, generator),
+        classes=tuple(f"synthetic-{name}" for name in CLASSES),
+        source="synthetic images",
+        synthetic=True,
+        notes=("the images are synthetic: accuracies say nothing about CIFAR-10",),
+    )
+
+
+def _make_set(patterns: Tensor, count: int, generator: torch.Generator) -> ImageSet:
+    labels = torch.arange(count) % len(patterns)
+    labels = labels[torch.randperm(count, generator=generator)]
+    shifts = torch.randint(-3, 4, (count, 2), generator=generator).tolist()
+    images = torch.stack(
+        [patterns[label].roll(shift, dims=(1, 2)) for label, shift in zip(labels.tolist(), shifts, strict=True)]
+    )
+    contrast = 0.5 + torch.rand(count, 1, 1, 1, generator=generator)
+    noisy = images * contrast + torch.randn(images.shape, generator=generator)
+    return ImageSet((noisy * 40 + 120).clamp(0, 255).to(torch.uint8), labels)
