@@ -177,7 +177,7 @@ class _Bench:
         sheet = find_datasheet(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
         try:
             return measure_ceiling(device, run.result.variant, sheet)
-        except RuntimeError as error:  # no room for it, or no such product in this precision: no utilisation then
+        except RuntimeError as error:  # no memory for it, or no such product in this precision
             self.listener.note(f"  the ceiling cannot be measured: {describe_error(error)}")
             return None
 

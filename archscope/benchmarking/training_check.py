@@ -1,4 +1,4 @@
-"""A target and images go in; a verdict whether it learns comes out: the sanity checks, then a few steps of training.
+"""Whether a target learns: the sanity checks, then a few steps of training.
 
 The optimizer is that of the sanity checks, whose rate follows each weight's fan-in, so that deep plain networks learn
 within a few steps as residual ones do; the rate falls in a line to zero.
@@ -123,7 +123,7 @@ def judge_losses(losses: Sequence[float], blank: TrainingVerdict, accuracy: floa
     end = _mean(losses[-max(1, len(losses) // 5) :])
     finite = all(math.isfinite(loss) for loss in losses)
     if not finite:
-        reason = f"the loss is no number any more at step {len(losses)}"
+        reason = f"the loss became NaN or infinite at step {len(losses)}"
     elif end > FALLEN * start:
         reason = f"the loss did not fall: {start:.3f} at the start, {end:.3f} after {len(losses)} steps"
     else:
@@ -151,7 +151,7 @@ def _is_small(classifier: Classifier) -> bool:
 
 
 def _cut_plan(images: DeviceImages, step: int) -> EpochPlan:
-    """The images of a step; every pass over the data is drawn anew."""
+    """The images of a step; every pass over the data has an order of its own."""
     batch_size = min(BATCH, len(images))
     per_epoch = max(1, len(images) // batch_size)
     plan = draw_plan(len(images), images.options, SEED, step // per_epoch)

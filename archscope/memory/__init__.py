@@ -1,1 +1,1 @@
-"""Memory of a training step or an inference, predicted on fake tensors: a module goes in, bytes come out."""
+"""The memory of a training step or an inference, predicted on fake tensors."""

@@ -35,7 +35,7 @@ class Scores:
 
 
 def run_model(call: Callable[[], Any]) -> Any:
-    """What `call`, which runs somebody's model, returns. Raises ModelError for whatever that raises."""
+    """The result of `call`, which runs a model that may raise anything. Raises ModelError for whatever it raises."""
     try:
         return call()
     except ArchscopeError:
@@ -51,7 +51,7 @@ def read_scores(output: Any, batch: int) -> Scores:
     """The scores in what forward returned for `batch` images.
 
     A tensor is the scores; of a named tuple, a dataclass or a dict, `logits` (or `out`) is, and whatever is named
-    `aux...` is a head; of a plain tuple the first is. Raises ModelError where that is no (N, classes).
+    `aux...` is a head; of a plain tuple the first is. Raises ModelError where that is not (N, classes).
     """
     if isinstance(output, Tensor):
         return Scores(_flatten_scores(output, batch))
@@ -82,7 +82,7 @@ def _flatten_scores(scores: Tensor, batch: int) -> Tensor:
         shape = "x".join(map(str, scores.shape)) or "a scalar"
         raise ModelError(
             f"forward returned {shape} for a batch of {batch}, not {batch} rows of class scores",
-            "a classifier ends in (N, classes); items of the batch must stay apart",
+            "a classifier ends in (N, classes); the items of the batch must stay separate",
         )
     return scores.flatten(1)
 

@@ -1,4 +1,4 @@
-"""What torchrun set in the environment goes in; this process's place among all, and what they must agree on, come out.
+"""The processes that train together, as torchrun starts them: the place of this one, and what all must agree on.
 
 One process is the usual case, for which everything here does nothing.
 """

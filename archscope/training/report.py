@@ -1,4 +1,4 @@
-"""The result of a run goes in; its table, its document and its findings as rows come out."""
+"""The result of a run for people and programs: its table, its document, and its findings."""
 
 from collections.abc import Sequence
 

@@ -79,7 +79,7 @@ def _begin(run: Run, metrics: tuple[EpochMetrics, ...]) -> None:
     run.folder.write_json(CONFIG, run.configuration.to_document())
     run.folder.write_json(ENVIRONMENT, describe_environment(run.execution.device, run.processes.count))
     if metrics:
-        run.reporter.note(f"going on after epoch {len(metrics)} of {run.configuration.epochs} in {run.folder.path}")
+        run.reporter.note(f"resuming after epoch {len(metrics)} of {run.configuration.epochs} in {run.folder.path}")
         _keep(run, metrics)
     elif run.options.resume:
         run.reporter.note(f"there is no checkpoint in {run.folder.path}: starting from the beginning")
@@ -130,7 +130,7 @@ def _judge(run: Run, epoch: int, outcome: EpochOutcome) -> EpochMetrics:
 
 
 def _save(run: Run, metrics: tuple[EpochMetrics, ...]) -> None:
-    """The checkpoint first: what is written after it is made anew from it when the run goes on."""
+    """The checkpoint first: what is written after it is rebuilt from it when the run is resumed."""
     entries = pack_metrics(metrics)
     config = run.configuration.to_document()
     run.folder.write(

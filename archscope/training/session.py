@@ -1,4 +1,4 @@
-"""A target in words and options go in; a checked, trained and saved run comes out."""
+"""A whole run, from the words of a target to its result: data, model, sanity checks, training, run folder."""
 
 import time
 from collections.abc import Mapping
@@ -74,7 +74,7 @@ def train_target(
     Raises:
         UsageError, UnknownNameError, TargetError: what was asked cannot be done.
         DataError: the images are missing or damaged, or a checkpoint is.
-        CheckError: a sanity check failed, or the loss is no number any more.
+        CheckError: a sanity check failed, or the loss became NaN or infinite.
         ModelError: the model raised.
         OutputError: the run folder cannot be written; what was saved before is whole.
     """
@@ -205,7 +205,7 @@ class _Session:
             count = len(errors)
             raise CheckError(
                 f"{count} check{'s' if count != 1 else ''} failed before the training: {codes}",
-                "mend the model; --no-check trains all the same",
+                "fix the model, or train without the checks: --no-check",
             )
 
     def _make_candidate(self) -> Candidate:

@@ -91,7 +91,7 @@ class Trainer:
     def train_epoch(self, epoch: int, reporter: Reporter) -> EpochOutcome:
         """Train for epoch `epoch` (from 0).
 
-        Raises CheckError where the loss is no number any more, ModelError where the model raises.
+        Raises CheckError where the loss becomes NaN or infinite, ModelError where the model raises.
         """
         seed_generators(mix_seed(self._schedule.seed, epoch, self._processes.rank))
         self.module.train()

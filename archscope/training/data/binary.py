@@ -1,4 +1,4 @@
-"""The official binary version of CIFAR-10, as an archive or unpacked, goes in; checked images come out.
+"""The official binary version of CIFAR-10, as an archive or unpacked, checked record by record.
 
 Each file holds records of 3,073 bytes: a label, then 1,024 red, green and blue bytes, row-major 32x32. The archive is
 read in memory: nothing is unpacked, and nothing is unpickled.

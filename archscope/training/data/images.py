@@ -73,7 +73,7 @@ class DataSubset:
     test_subset: int | None = None
     """Held-out images, likewise."""
     shuffle_labels: bool = False
-    """A control: the training labels are dealt out anew, the held-out ones stay true."""
+    """A control: the training labels are shuffled, the held-out ones stay true."""
 
 
 def select_data(data: Data, selection: DataSubset, seed: int) -> Data:
@@ -89,7 +89,7 @@ def select_data(data: Data, selection: DataSubset, seed: int) -> Data:
     if selection.shuffle_labels:
         order = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))
         train = replace(train, labels=train.labels[order])
-        notes = (*notes, "the training labels are shuffled (a control: nothing can be learned that holds)")
+        notes = (*notes, "the training labels are shuffled (a control: nothing that generalises can be learned)")
     return replace(data, train=train, test=test, notes=notes)
 
 

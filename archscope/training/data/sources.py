@@ -18,8 +18,8 @@ ARCHIVE = "cifar-10-binary.tar.gz"
 CIFAR10 = Published(
     url=f"https://www.cs.toronto.edu/~kriz/{ARCHIVE}",
     md5="c32a1d4ab5d03f1284b67883e8d87530",
-    remedy=f"get {ARCHIVE} (162 MiB) from https://www.cs.toronto.edu/~kriz/cifar.html on another way and name it: "
-    f"--data {ARCHIVE}\n(an unpacked folder or class folders will do; --data synthetic is a dry run)",
+    remedy=f"get {ARCHIVE} (162 MiB) from https://www.cs.toronto.edu/~kriz/cifar.html by other means and name it: "
+    f"--data {ARCHIVE}\n(an unpacked folder or class folders work too; --data synthetic is a dry run)",
 )
 
 

@@ -184,7 +184,7 @@ class TestResume:
         listener = Listener()
         train(reporter=listener, epochs=4, run=resume(options))
         assert [entry.epoch for entry in listener.epochs] == [3, 4]
-        assert "going on after epoch 2 of 4" in listener.notes[-1]
+        assert "resuming after epoch 2 of 4" in listener.notes[-1]
         assert hash_weights(tmp_path / "run") == hash_weights(tmp_path / "whole")
         for name in ("metrics.jsonl", "curves.svg") if can_draw() else ("metrics.jsonl",):
             assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

@@ -92,7 +92,7 @@ def test_going_on(run: Run, capsys: Capture) -> None:
     assert run("--run-dir r") == 2
     assert "--resume" in capsys.readouterr().err
     assert run("--run-dir r --resume --epochs 2") == 0
-    assert "going on after epoch 1 of 2" in capsys.readouterr().err
+    assert "resuming after epoch 1 of 2" in capsys.readouterr().err
 
 
 def test_every_word_arrives(run: Run, tmp_path: Path) -> None:
