@@ -64,9 +64,7 @@ def tell_ratios(ratios: Mapping[Key, Ratio], name: str) -> Iterator[str]:
         yield f"{name} has no target with the same device, precision and batch"
     for (target, device, dtype, batch), ratio in ratios.items():
         verdict = ratio.verdict
-        least = (
-            f" (less than {100 * LEAST_EFFECT_ACROSS_RUNS:.0f} % between runs is noise)" if not ratio.differs else ""
-        )
+        noise = "" if ratio.differs else f" (runs differ by up to {100 * LEAST_EFFECT_ACROSS_RUNS:.0f} % anyway)"
         yield (
             f"against {name}: {target} ({device} {dtype}, batch {batch}) takes {ratio.ratio:.3f}x the time "
             f"({ratio.low:.3f} to {ratio.high:.3f}): {verdict}{noise}"

@@ -53,7 +53,8 @@ def _refuse(message: str) -> UsageError:
 
 def list_devices() -> str:
     """What there is: `cpu (AMD EPYC, 2 threads)`, `cuda:0 (NVIDIA H100)`."""
-    found = [f"cpu ({find_processor_name()}, {torch.get_num_threads()} threads)"]
+    threads = torch.get_num_threads()
+    found = [f"cpu ({find_processor_name()}, {threads} thread{'s' if threads != 1 else ''})"]
     if torch.cuda.is_available():
         found += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
