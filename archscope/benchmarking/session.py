@@ -272,7 +272,7 @@ class _Run:
                 result,
                 timings=timed.read_timings(),
                 steps_of_block=timed.steps_of_block,
-                settled=timed.warmth.settled,
+                settled=timed.warmup.settled,
                 complete=timed.complete,
                 cpu_share=timed.meter.find_share(torch.get_num_threads()),
             )

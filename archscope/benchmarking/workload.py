@@ -156,7 +156,7 @@ class TimedWorkload:
 
     workload: Workload
     clock: Clock
-    warmth: WarmUp = field(default_factory=lambda: WarmUp(0, False, 0.0))
+    warmup: WarmUp = field(default_factory=lambda: WarmUp(0, False, 0.0))
     steps_of_block: int = 1
     samples: list[tuple[float, ...]] = field(default_factory=list)
     """Per block: milliseconds of each phase, for one step."""
@@ -175,8 +175,8 @@ class TimedWorkload:
 
     def warm_up(self, is_over: Callable[[], bool]) -> None:
         """Run until the step's time has settled, and decide how many steps make a block."""
-        self.warmth = warm_up(self.time_step, is_over)
-        fits = LEAST_BLOCK_MS / self.warmth.step_ms if self.warmth.step_ms > 0 else 1
+        self.warmup = warm_up(self.time_step, is_over)
+        fits = LEAST_BLOCK_MS / self.warmup.step_ms if self.warmup.step_ms > 0 else 1
         self.steps_of_block = max(1, min(MOST_STEPS_OF_BLOCK, -int(-fits // 1)))
 
     def run_block(self) -> None:

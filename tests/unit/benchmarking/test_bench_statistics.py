@@ -100,7 +100,7 @@ def test_thirty_blocks_in_turns_by_a_fake_clock(clock: Any) -> None:
     for lane, scale in zip(lanes, (1, 2), strict=True):
         timings = lane.read_timings()
         assert lane.complete
-        assert lane.warmth.settled
+        assert lane.warmup.settled
         assert lane.steps_of_block == (4 if scale == 1 else 2)  # 10 ms of 3 ms steps, of 6 ms steps
         assert [timings[name].median for name in ("forward", "backward", "step")] == [scale, 2 * scale, 3 * scale]
         assert len(timings["step"].samples) == 30
