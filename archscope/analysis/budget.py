@@ -1,4 +1,4 @@
-"""A trace, its costs and limits go in; one finding per broken budget comes out, with the layers that grew."""
+"""Whether a model keeps within limits or a baseline: one finding for each broken budget, with the layers that grew."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """What a benchmark is asked for, as frozen data: what the command line and Python pass to a session. Torch-free."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -65,12 +65,3 @@ class BenchOptions:
     threads: int | None = None
     """Of the CPU; None: as torch has it."""
     training: TrainingOptions | None = None
-
-
-def make_variants(devices: Sequence[str], dtypes: Sequence[Dtype]) -> tuple[Variant, ...]:
-    """Every device in every precision; where no device is named, the GPU where there is one, else the CPU."""
-    if not devices:
-        from archscope.machine.device import choose_default_device
-
-        devices = (choose_default_device(),)
-    return tuple(Variant(device, dtype) for device in devices for dtype in dtypes)

@@ -4,8 +4,9 @@
 
     ArchscopeError                 exit code 2 unless said otherwise
     ├── UsageError                 a word, option or value that cannot be used
-    │   ├── UnknownNameError       no such model, layer or format; carries the nearest names
-    │   │   └── UnknownArgumentError   no such constructor argument
+    │   ├── UnknownNameError       no such model or format; carries the nearest names
+    │   │   ├── UnknownArgumentError   no such constructor argument
+    │   │   └── UnknownLayerError  no such layer; a KeyError too, as `summary["layer9"]` is a look-up
     │   ├── InputSpecError         an --input that cannot be read
     │   └── OutputError            a file that cannot be written
     ├── TargetError                a target that cannot be loaded or built
@@ -54,6 +55,12 @@ class UnknownArgumentError(UnknownNameError):
 
     def __init__(self, name: str, known: Iterable[str], remedy: str = "") -> None:
         super().__init__("argument", name, known, remedy)
+
+
+class UnknownLayerError(UnknownNameError, KeyError):
+    """A layer path that the trace does not have."""
+
+    __str__ = UsageError.__str__  # KeyError would show the repr of its message
 
 
 class InputSpecError(UsageError):

@@ -1,10 +1,13 @@
 """Comparisons with other counters go in; a table for people and a document for programs come out."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.units import format_exact
 from archscope.counters.tool_count import Comparison, Difference, ToolCount
+from archscope.rendering.report import Report
 
 SCHEMA = "archscope.counters/1"
 
@@ -107,7 +110,7 @@ def _list_printed(comparisons: Sequence[Comparison]) -> Iterator[str]:
             yield f"as printed, {comparison.target}: {' · '.join(told)}"
 
 
-def describe_comparisons(comparisons: Sequence[Comparison]) -> dict[str, object]:
+def describe_comparisons(comparisons: Sequence[Comparison]) -> dict[str, Any]:
     """The document of schema `archscope.counters/1`."""
     return {"schema": SCHEMA, "models": [_describe(comparison) for comparison in comparisons]}
 
@@ -140,3 +143,18 @@ def _describe_tally(tally: ToolCount) -> dict[str, object]:
 
 def _describe_difference(item: Difference) -> dict[str, object]:
     return {"difference": item.macs, "cause": item.cause, "explained": item.explained}
+
+
+@dataclass(frozen=True, slots=True)
+class CounterReport(Report):
+    """Parameters and MACs of models by archscope and by other counters, each difference with its cause."""
+
+    comparisons: tuple[Comparison, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document `archscope.counters/1`."""
+        return describe_comparisons(self.comparisons)
+
+    def build_tables(self, width: int | None = None) -> tuple[Table, ...]:
+        """One table: ours, then each tool, for every model."""
+        return (build_table(self.comparisons),)

@@ -1,5 +1,6 @@
 """A fit goes in; its table for people and its JSON document come out."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.units import format_bytes, format_exact, format_share
 from archscope.core.words import format_memory
 from archscope.memory.fit import Fit
+from archscope.rendering.report import Report
 from archscope.version import __version__
 
 SCHEMA = "archscope.fit/1"
@@ -142,3 +144,23 @@ def _explain(fit: Fit) -> tuple[str, ...]:
     if fit.prediction.uncounted:
         notes.append(f"not counted: the reserve that {', '.join(fit.prediction.uncounted)} keeps, of unknown size")
     return tuple(notes)
+
+
+@dataclass(frozen=True, slots=True)
+class FitReport(Report):
+    """The largest batch that fits, or what one batch needs."""
+
+    fit: Fit
+
+    @property
+    def failed(self) -> bool:
+        """Whether nothing fits, or the batch asked for does not."""
+        return self.fit.fits is False
+
+    def to_dict(self) -> dict[str, Any]:
+        """The document `archscope.fit/1`."""
+        return fit_to_document(self.fit)
+
+    def build_tables(self, width: int | None = None) -> tuple[Table, ...]:
+        """Part by part what the batch needs."""
+        return (build_fit_table(self.fit),)

@@ -1,4 +1,4 @@
-"""Findings go in; text for people, JSON for machines, or annotations for a CI of GitHub's kind come out."""
+"""Findings as text for people, as JSON for programs, or as annotations for a CI of GitHub's kind."""
 
 from collections.abc import Sequence
 

@@ -26,21 +26,19 @@ def render_csv(table: Table) -> str:
     return stream.getvalue()
 
 
-def render_json(table: Table) -> str:
+def table_to_dict(table: Table) -> dict[str, object]:
     """The document of schema `archscope.table/1`."""
-    return format_json(
-        {
-            "schema": TABLE_SCHEMA,
-            "title": table.title,
-            "subtitle": table.subtitle,
-            "columns": [
-                {"key": column.key, "title": column.title, "unit": column.unit, "kind": column.kind}
-                for column in table.columns
-            ],
-            "rows": [_list_values(table, row) for row in table.rows],
-            "notes": list(table.notes),
-        }
-    )
+    return {
+        "schema": TABLE_SCHEMA,
+        "title": table.title,
+        "subtitle": table.subtitle,
+        "columns": [
+            {"key": column.key, "title": column.title, "unit": column.unit, "kind": column.kind}
+            for column in table.columns
+        ],
+        "rows": [_list_values(table, row) for row in table.rows],
+        "notes": list(table.notes),
+    }
 
 
 def _list_values(table: Table, row: Row) -> dict[str, int | float | str | None]:
@@ -126,7 +124,7 @@ def _render_plain(table: Table, options: RenderOptions) -> str:
 FORMATS: tuple[TableFormat, ...] = (
     TableFormat("table", _render_terminal),
     TableFormat("plain", _render_plain, suffixes=(".txt",)),
-    TableFormat("json", lambda table, _: render_json(table), suffixes=(".json",)),
+    TableFormat("json", lambda table, _: format_json(table_to_dict(table)), suffixes=(".json",)),
     TableFormat("csv", lambda table, _: render_csv(table), suffixes=(".csv",)),
     TableFormat("md", lambda table, _: render_markdown(table), aliases=("markdown",), suffixes=(".md", ".markdown")),
     TableFormat("tex", lambda table, _: render_latex(table), aliases=("latex",), suffixes=(".tex",)),

@@ -1,4 +1,4 @@
-"""Receptive fields go in; the columns `field`, `jump` and `centre` of any table of layers come out, on request."""
+"""The columns `field`, `jump` and `centre` of receptive fields, for any table of layers."""
 
 from collections.abc import Sequence
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Calling the constructor of a target: a module, or one error that names the argument at fault."""
+"""Calling a constructor with arguments in words: one error names the argument at fault."""
 
 import inspect
 import re

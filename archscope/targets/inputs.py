@@ -1,4 +1,4 @@
-"""The inputs of a target: those asked for, completed by those that its origin knows, as tensors on one device."""
+"""The arguments of forward as tensors on one device, from the inputs asked for and those that a target knows."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace

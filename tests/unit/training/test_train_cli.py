@@ -166,7 +166,7 @@ def test_the_progress_of_a_download(capsys: Capture) -> None:
 
 def test_the_examples_of_the_help_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.chdir(tmp_path)
-    for example in train.EXAMPLES:
+    for example in train.train.examples:
         assert main(shlex.split(example)[1:]) == 0, capsys.readouterr().err
         assert "SYNTHETIC" in capsys.readouterr().out
 
