@@ -78,13 +78,13 @@ def _begin(run: Run, metrics: tuple[EpochMetrics, ...]) -> None:
     run.folder.prepare()
     run.folder.write_json(CONFIG, run.configuration.to_document())
     run.folder.write_json(ENVIRONMENT, describe_environment(run.execution.device, run.processes.count))
+    if not can_draw():
+        run.reporter.note(f"{CURVES} needs matplotlib: pip install 'torch-archscope[plot]'")
     if metrics:
         run.reporter.note(f"resuming after epoch {len(metrics)} of {run.configuration.epochs} in {run.folder.path}")
         _keep(run, metrics)
     elif run.options.resume:
         run.reporter.note(f"there is no checkpoint in {run.folder.path}: starting from the beginning")
-    if not can_draw():
-        run.reporter.note(f"{CURVES} needs matplotlib: pip install 'torch-archscope[plot]'")
     _write_records(run, metrics)
 
 
