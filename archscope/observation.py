@@ -114,7 +114,7 @@ def _observe_target(
 ) -> Observed:
     """Trace it; with `keep_flags`, every part under its own training flag unless the options say otherwise."""
     source = Source(instance=target.build()) if target.is_instance else Source(build=target.build)
-    maker = _InputMaker(target, options.inputs, given)
+    maker = _InputMaker(target, options.inputs, given, options.batch)
     request = Request(
         source=source,
         inputs=maker,
@@ -144,12 +144,13 @@ class _InputMaker:
     target: Target
     specs: tuple[InputSpec, ...]
     given: Inputs = NO_INPUTS
+    batch: int | None = None
 
     def __call__(self, module: nn.Module, device: torch.device) -> Inputs:
         if self.given[0] or self.given[1]:
             self._check_keywords(module)
             return self.given
-        return make_arguments(self.target, module, self.specs, device)
+        return make_arguments(self.target, module, self.specs, device, self.batch)
 
     def _check_keywords(self, module: nn.Module) -> None:
         """Raise UsageError for a keyword that neither forward nor, of a target in words, the constructor takes."""

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from archscope.core.errors import ArchscopeError
 from archscope.core.files import write_text
+from archscope.training.data.images import DataSubset
 from archscope.training.options import RunOptions, TrainOptions
 from archscope.training.reporter import EpochMetrics, EpochTimes, SilentReporter
-from archscope.training.selection import DataSubset
 from archscope.training.session import TrainResult, train_target
 
 MODELS = ("plain20", "plain56", "resnet20", "resnet56")

@@ -181,9 +181,9 @@ def train(
         ModelError: the model raised.
         OutputError: the run folder cannot be written; what was saved before is whole.
     """
+    from archscope.training.data.images import DataSubset
     from archscope.training.options import PRECISIONS, MachineOptions, RunOptions, TrainOptions
     from archscope.training.report import TrainReport
-    from archscope.training.selection import DataSubset
     from archscope.training.session import train_target
 
     _check_word("word for --keep", keep, KEEPS)
@@ -284,8 +284,8 @@ def _check_word(kind: str, word: str | None, known: Sequence[str]) -> None:
 
 def _read_variants(device: str | None, dtype: str) -> "tuple[Variant, ...]":
     """Every precision on every device. Raises UsageError, UnknownNameError."""
-    from archscope.benchmarking.machine import choose_default_device
     from archscope.benchmarking.options import DTYPES, Variant
+    from archscope.machine.device import choose_default_device
 
     devices = _split(choose_default_device() if device is None else device, "--device")
     dtypes = _split(dtype.casefold(), "--dtype")

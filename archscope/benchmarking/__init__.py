@@ -1,1 +1,1 @@
-"""Targets go in; honest times of forward, backward and optimizer step, memory and utilisation come out."""
+"""Honest times of forward, backward and optimizer step, memory and utilisation of targets."""

@@ -1,4 +1,4 @@
-"""A report and an older document go in; ratios with their intervals, or `no difference`, come out."""
+"""A benchmark against an older one: ratios with their intervals, or `no difference`."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ def read_old(path: Path) -> Mapping[str, Any]:
         raise DataError(f"cannot read {path} as JSON: {error}") from error
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise DataError(
-            f"{path} is no document of schema {SCHEMA}", "make one with: archscope bench TARGET -o old.json"
+            f"{path} is not a document of schema {SCHEMA}", "make one with: archscope bench TARGET -o old.json"
         )
     return document
 
@@ -44,7 +44,7 @@ def compare_with_old(report: BenchReport, old: Mapping[str, Any]) -> dict[Key, R
     if old.get("inference") != report.step.inference:
         raise DataError(
             "the older run timed " + ("inference" if old.get("inference") else "training steps"),
-            "with --inference in both or in neither they can be compared",
+            "use --inference in both runs or in neither",
         )
     return {
         name_key(result): compare_runs(before[name_key(result)], result.whole.samples)
@@ -64,10 +64,10 @@ def tell_ratios(ratios: Mapping[Key, Ratio], name: str) -> Iterator[str]:
         yield f"{name} has no target with the same device, precision and batch"
     for (target, device, dtype, batch), ratio in ratios.items():
         verdict = ratio.verdict
-        least = f", less than {100 * LEAST_EFFECT_ACROSS_RUNS:.0f} % across runs" if not ratio.differs else ""
+        noise = "" if ratio.differs else f" (runs differ by up to {100 * LEAST_EFFECT_ACROSS_RUNS:.0f} % anyway)"
         yield (
-            f"against {name}: {target} ({device} {dtype}, batch {batch}) takes {ratio.ratio:.3f} times as long "
-            f"({ratio.low:.3f} to {ratio.high:.3f}): {verdict}{least}"
+            f"against {name}: {target} ({device} {dtype}, batch {batch}) takes {ratio.ratio:.3f}x the time "
+            f"({ratio.low:.3f} to {ratio.high:.3f}): {verdict}{noise}"
         )
 
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from archscope.benchmarking.ceiling import Ceiling
-from archscope.benchmarking.machine import DeviceRecord, MachineRecord
-from archscope.benchmarking.results import BenchReport, LayerTime, TrainingVerdict, VariantResult
+from archscope.benchmarking.results import BenchReport, TrainingVerdict, VariantResult
+from archscope.benchmarking.roofline import Ceiling, LayerTime
 from archscope.benchmarking.statistics import Timing
 from archscope.benchmarking.workload import BACKWARD, FORWARD, OPTIMIZER
+from archscope.machine.environment import DeviceRecord, MachineRecord
 
 SCHEMA = "archscope.bench/1"
 PHASES = (FORWARD, BACKWARD, OPTIMIZER, "step")

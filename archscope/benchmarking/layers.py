@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from archscope.benchmarking.clock import Clock, Mark
-from archscope.benchmarking.precision import autocast, use_precision
 from archscope.benchmarking.statistics import find_quantile
 from archscope.benchmarking.workload import ModelWorkload, find_loss
+from archscope.machine.clock import Clock, Mark
+from archscope.machine.precision import autocast, use_precision
 from archscope.tracing.observer import ForwardObserver, ModuleCall
 
 PASSES = 12

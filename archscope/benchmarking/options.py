@@ -1,4 +1,4 @@
-"""What a bench is asked for, as frozen data: what the command line and Python pass to a session. Torch-free."""
+"""What a benchmark is asked for, as frozen data: what the command line and Python pass to a session. Torch-free."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,9 +11,9 @@ DTYPES: tuple[Dtype, ...] = ("fp32", "tf32", "bf16", "fp16")
 DEFAULT_SECONDS = 5.0
 """Of each target and variant, warm-up included; the first call and building it come on top."""
 ALL_MODELS_BATCH = 32
-"""Where no target is named."""
+"""The batch where no target is named."""
 BLOCKS = 30
-"""At least so many samples, unless the time ends first."""
+"""Samples that are taken, unless the time ends first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,16 @@ class StepOptions:
 
 @dataclass(frozen=True, slots=True)
 class TrainingOptions:
-    """The short training that each model is put through."""
+    """The short training of each model."""
 
     steps: int
     data: str | None = None
-    """None: images are made up."""
+    """None: synthetic images."""
 
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """One bench."""
+    """One benchmark."""
 
     variants: tuple[Variant, ...]
     """Their blocks alternate; ratios are against the first."""

@@ -1,20 +1,20 @@
-"""A report goes in; what people read comes out: a table of targets, one of layers where asked for, and notes."""
+"""A benchmark for people: a table of targets, one of layers where asked for, and notes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from archscope.benchmarking.ceiling import Ceiling
 from archscope.benchmarking.compare import Key, describe_ratios, tell_ratios
 from archscope.benchmarking.document import build_document, find_utilisation, is_noisy
-from archscope.benchmarking.machine import LOW_CPU_SHARE
 from archscope.benchmarking.options import BLOCKS
 from archscope.benchmarking.results import BenchReport, Memory, TrainingVerdict, VariantResult
+from archscope.benchmarking.roofline import Ceiling
 from archscope.benchmarking.statistics import Ratio, Timing, compare_interleaved
 from archscope.benchmarking.workload import BACKWARD, FORWARD, OPTIMIZER
 from archscope.core.errors import CheckError, ModelError
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.units import format_bytes, format_si
+from archscope.machine.environment import LOW_CPU_SHARE
 from archscope.rendering.report import Report
 
 _PHASES = ((FORWARD, "forward"), (BACKWARD, "backward"), (OPTIMIZER, "optimizer"), ("step", "step"))
@@ -124,7 +124,7 @@ def _remark(result: VariantResult) -> str:
         return result.failure
     remarks = []
     if not result.complete and result.whole is not None:
-        remarks.append(f"{len(result.whole.samples)} of {BLOCKS} blocks in the time")
+        remarks.append(f"{len(result.whole.samples)} of {BLOCKS} blocks in the time given")
     if not result.settled:
         remarks.append("not settled")
     if is_noisy(result) and result.whole is not None:
@@ -145,7 +145,7 @@ def tell_verdict(verdict: TrainingVerdict) -> str:
 
 def _list_notes(report: BenchReport) -> Iterator[str]:
     if report.interrupted:
-        yield "interrupted: what there is"
+        yield "interrupted: these are the results so far"
     for ceiling in report.ceilings:
         yield tell_ceiling(ceiling)
     yield from _compare_variants(report)
@@ -200,10 +200,10 @@ def _compare_variants(report: BenchReport) -> Iterator[str]:
 def _warn(report: BenchReport) -> Iterator[str]:
     machine = report.machine
     if machine.busy and machine.load is not None:
-        yield f"the machine was busy before: load {machine.load:.1f} on {machine.processors} processors"
+        yield f"the machine was already busy: load {machine.load:.1f} on {machine.processors} processors"
     noisy = [result.target for result in report.results if is_noisy(result)]
     if noisy:
-        yield f"noisy, so that medians are rough: {', '.join(dict.fromkeys(noisy))}"
+        yield f"noisy, so the medians are only approximate: {', '.join(dict.fromkeys(noisy))}"
 
 
 def build_layer_table(result: VariantResult, ceiling: Ceiling | None) -> Table:
@@ -258,14 +258,14 @@ def _list_layer_notes(result: VariantResult, ceiling: Ceiling | None) -> Iterato
     for phase, total, whole in zip((FORWARD, BACKWARD), sums, result.whole_of_layers_ms or (), strict=False):
         if whole:
             yield (
-                f"{phase}: the modules sum to {format_ms(total)} ms, the whole takes {format_ms(whole)} ms "
+                f"{phase}: the modules add up to {format_ms(total)} ms, the whole takes {format_ms(whole)} ms "
                 f"({100 * (total / whole - 1):+.1f} %)"
             )
     spent = sum(layer.forward_ms for layer in result.layers)
     for bound in ("compute", "memory"):
         part = sum(layer.forward_ms for layer in result.layers if layer.bound == bound)
         if spent:
-            yield f"{bound} bound modules take {100 * part / spent:.0f} % of forward"
+            yield f"{bound}-bound modules take {100 * part / spent:.0f} % of forward"
     if ceiling is not None:
         yield tell_ceiling(ceiling)
 
@@ -291,7 +291,7 @@ class BenchmarkReport(Report):
             return KeyboardInterrupt()
         failed = [result.target for result in self.found.failures]
         if failed:
-            return ModelError(f"not measured: {', '.join(dict.fromkeys(failed))}", "the table has the reasons")
+            return ModelError(f"not measured: {', '.join(dict.fromkeys(failed))}", "the reasons are in the table")
         untrained = [result.target for result in self.found.untrained]
         if untrained:
             return CheckError(f"the short training failed: {', '.join(dict.fromkeys(untrained))}")

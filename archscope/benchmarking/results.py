@@ -1,15 +1,13 @@
-"""What a bench found, as frozen data."""
+"""What a benchmark found, as frozen data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from archscope.benchmarking.ceiling import Ceiling
-from archscope.benchmarking.machine import MachineRecord
 from archscope.benchmarking.options import StepOptions, Variant
+from archscope.benchmarking.roofline import Ceiling, LayerTime
 from archscope.benchmarking.statistics import Timing
-
-STEP = "step"
-"""The whole: forward, backward and optimizer together."""
+from archscope.benchmarking.workload import STEP
+from archscope.machine.environment import MachineRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,34 +20,6 @@ class Memory:
     """By torch's allocator; None on the CPU."""
     predicted: int | None = None
     """From the trace; None where there is no prediction."""
-
-
-@dataclass(frozen=True, slots=True)
-class LayerTime:
-    """One module's own time, without that of the modules it calls."""
-
-    path: str
-    type: str
-    forward_ms: float
-    backward_ms: float | None
-    macs: int | None
-    """Of forward; None where they cannot be counted."""
-    moved_bytes: int
-    """What its operations read and write in forward, each by itself, as eager torch runs them."""
-    floor_ms: float | None
-    """What forward would take at the machine's ceilings; None where the MACs are not known."""
-    bound: str
-    """`compute`, `memory`, or nothing where that is unknown."""
-
-    @property
-    def intensity(self) -> float | None:
-        """FLOPs a byte."""
-        return 2 * self.macs / self.moved_bytes if self.macs is not None and self.moved_bytes else None
-
-    @property
-    def total_ms(self) -> float:
-        """Forward and backward."""
-        return self.forward_ms + (self.backward_ms or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +62,7 @@ class VariantResult:
     """CPU seconds over wall seconds and threads, while it was measured."""
     layers: tuple[LayerTime, ...] = ()
     whole_of_layers_ms: tuple[float, float | None] | None = None
-    """Forward and backward without anybody watching, taken in turns with the passes that `layers` come from."""
+    """Forward and backward without an observer, taken in turns with the passes that `layers` come from."""
     training: TrainingVerdict | None = None
     failure: str = ""
     """Why there are no times; empty where there are."""

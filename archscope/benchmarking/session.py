@@ -1,6 +1,5 @@
-"""Targets in words and options go in; what was measured of each comes out, failures as rows with their reasons."""
+"""A benchmark of several targets: each is built, timed, and looked into; a failure is a row with its reason."""
 
-import gc
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,33 +8,34 @@ from typing import Any, Protocol
 
 import torch
 
-from archscope.benchmarking.allocation import measure_memory, read_allocated
-from archscope.benchmarking.batches import find_largest_batch
-from archscope.benchmarking.ceiling import Ceiling, measure_ceiling
-from archscope.benchmarking.clock import choose_clock, synchronise
-from archscope.benchmarking.datasheet import find_datasheet
 from archscope.benchmarking.layers import split_time
-from archscope.benchmarking.machine import find_device, record_machine
+from archscope.benchmarking.memory import (
+    measure_memory,
+    predict_batch,
+    predict_peak,
+    probe_largest_batch,
+    read_allocated,
+)
 from archscope.benchmarking.options import ALL_MODELS_BATCH, BenchOptions, Variant
-from archscope.benchmarking.prediction import predict_batch, predict_peak
-from archscope.benchmarking.preparation import BenchTarget, find_batch, observe_subject, prepare_workload
+from archscope.benchmarking.preparation import BenchTarget, find_batch, observe_bench_target, prepare_workload
 from archscope.benchmarking.results import BenchReport, Memory, VariantResult
-from archscope.benchmarking.roofline import list_work, place_under_roof
-from archscope.benchmarking.runner import TimedWorkload, run_interleaved
+from archscope.benchmarking.roofline import Ceiling, find_datasheet, list_work, measure_ceiling, place_under_roof
 from archscope.benchmarking.training_check import TrainingCheck, load_check
-from archscope.benchmarking.workload import ModelWorkload
+from archscope.benchmarking.workload import ModelWorkload, TimedWorkload, run_interleaved
 from archscope.core.errors import ArchscopeError, UsageError
+from archscope.machine.clock import choose_clock
+from archscope.machine.device import find_device, free_memory, synchronise, tune_backends
+from archscope.machine.environment import record_machine
 from archscope.models.registry import list_entries
 from archscope.observation import Observed
 from archscope.targets.failures import describe_error
 from archscope.targets.resolve import resolve_target
 from archscope.targets.target import Target
 from archscope.tracing.isolation import keep_random_state
-from archscope.training.machine import tune_backends
 
 
 class Listener(Protocol):
-    """Who is told how it goes on."""
+    """Who is told about the progress."""
 
     def note(self, text: str) -> None:
         """One line."""
@@ -49,10 +49,10 @@ class SilentListener:
 
 
 def bench_targets(texts: Sequence[str], options: BenchOptions, listener: Listener) -> BenchReport:
-    """Bench every target on every variant; all built-in models where none is named.
+    """Measure every target on every variant; all built-in models where none is named.
 
     A keyboard interrupt ends it: the report holds what there is and says so. Raises UsageError, UnknownNameError for
-    devices and names that are not there, DataError for images that are missing, before anything is measured.
+    devices and names that do not exist, DataError for missing images, before anything is measured.
     """
     with tune_backends(options.threads):
         return _bench(texts, options, listener)
@@ -122,11 +122,11 @@ class _Bench:
                 VariantResult(name, variant, 0, failure=reason, training=verdict) for variant in self.options.variants
             ]
             return
-        subject = BenchTarget(target, self.options.inputs, self.options.step)
-        runs = [self._prepare(name, subject, variant) for variant in self.options.variants]
+        bench_target = BenchTarget(target, self.options.inputs, self.options.step)
+        runs = [self._prepare(name, bench_target, variant) for variant in self.options.variants]
         interrupt = None
         try:
-            self._measure([run for run in runs if run.lane is not None])
+            self._measure([run for run in runs if run.timed is not None])
             for run in runs:
                 self._look_inside(run)
         except KeyboardInterrupt as error:
@@ -137,23 +137,23 @@ class _Bench:
         if self.training is not None:
             self._train(len(runs), name, target)
 
-    def _prepare(self, name: str, subject: BenchTarget, variant: Variant) -> "_Run":
-        run = _Run(subject, VariantResult(name, variant, 0), self.devices[variant.device])
+    def _prepare(self, name: str, bench_target: BenchTarget, variant: Variant) -> "_Run":
+        run = _Run(bench_target, VariantResult(name, variant, 0), self.devices[variant.device])
         with run.guard():
-            batch = self._choose_batch(subject, variant)
+            batch = self._choose_batch(bench_target, variant)
             run.start(batch)
         return run
 
-    def _choose_batch(self, subject: BenchTarget, variant: Variant) -> int | None:
+    def _choose_batch(self, bench_target: BenchTarget, variant: Variant) -> int | None:
         if self.options.batch != "auto":
             return self.options.batch
         device = self.devices[variant.device]
         free, _ = torch.cuda.mem_get_info(device)
-        guess = predict_batch(subject, free)
+        guess = predict_batch(bench_target, free)
 
         def fits(batch: int) -> bool:
             try:
-                workload = prepare_workload(subject, variant, batch)
+                workload = prepare_workload(bench_target, variant, batch)
                 for _ in range(2):
                     workload.run(lambda: None)
                 synchronise(device)
@@ -165,16 +165,16 @@ class _Bench:
             return True
 
         self.listener.note(f"  looking for the largest batch, from {guess}")
-        return find_largest_batch(fits, guess) or 1
+        return probe_largest_batch(fits, guess) or 1
 
     def _measure(self, runs: "Sequence[_Run]") -> None:
         """All variants in turns."""
         for run in runs:
             if run.result.variant not in self.ceilings:
                 self.ceilings[run.result.variant] = self._find_ceiling(run)
-        lanes = [run.lane for run in runs if run.lane is not None]
+        timed = [run.timed for run in runs if run.timed is not None]
         try:
-            run_interleaved(lanes, self.options.seconds * len(lanes))
+            run_interleaved(timed, self.options.seconds * len(timed))
         except Exception as error:  # noqa: BLE001  a model that fails only now and then; it is told, not swallowed
             for run in runs:
                 run.fail(error)
@@ -184,12 +184,12 @@ class _Bench:
         sheet = find_datasheet(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
         try:
             return measure_ceiling(device, run.result.variant, sheet)
-        except RuntimeError as error:  # no room for it, or no such product in this precision: no utilisation then
+        except RuntimeError as error:  # no memory for it, or no such product in this precision
             self.listener.note(f"  the ceiling cannot be measured: {describe_error(error)}")
             return None
 
     def _look_inside(self, run: "_Run") -> None:
-        if run.lane is None:
+        if run.timed is None:
             return
         with run.guard():
             run.read_memory()
@@ -212,10 +212,10 @@ class _Bench:
 class _Run:
     """One target on one variant, from building it to its row."""
 
-    subject: BenchTarget
+    bench_target: BenchTarget
     result: VariantResult
     device: torch.device
-    lane: TimedWorkload | None = None
+    timed: TimedWorkload | None = None
     workload: ModelWorkload | None = None
     observed: Observed | None = None
     before_bytes: int = 0
@@ -231,27 +231,27 @@ class _Run:
     def fail(self, error: Exception) -> None:
         """Keep the reason and let go of the model."""
         self.result = replace(self.result, failure=tell_error(error))
-        self.lane = self.workload = None
+        self.timed = self.workload = None
         free_memory(self.device)
 
     def start(self, batch: int | None) -> None:
         """Build it and run its first step."""
         self.before_bytes = read_allocated(self.device)
-        workload = prepare_workload(self.subject, self.result.variant, batch)
+        workload = prepare_workload(self.bench_target, self.result.variant, batch)
         self.result = replace(self.result, batch=find_batch(workload))
         started = time.perf_counter()
         workload.run(lambda: None)
         synchronise(self.device)
         first_ms = 1e3 * (time.perf_counter() - started)
         self.result = replace(self.result, first_call_ms=first_ms)
-        self.workload, self.lane = workload, TimedWorkload(workload, choose_clock(self.device))
+        self.workload, self.timed = workload, TimedWorkload(workload, choose_clock(self.device))
 
     def read_memory(self) -> None:
         """The peak of one step, and what the trace says; the MACs come from it too."""
         assert self.workload is not None, "it has run"
-        self.observed = observe_subject(self.subject, self.result.batch)
+        self.observed = observe_bench_target(self.bench_target, self.result.batch)
         memory = measure_memory(self.workload, self.before_bytes)
-        predicted = predict_peak(self.subject, self.result.batch)
+        predicted = predict_peak(self.bench_target, self.result.batch)
         self.result = replace(
             self.result,
             macs=self.observed.costs.macs,
@@ -273,28 +273,21 @@ class _Run:
 
     def finish(self, *, interrupted: bool) -> VariantResult:
         """The row. The model is let go of."""
-        result, lane = self.result, self.lane
-        if lane is not None:
+        result, timed = self.result, self.timed
+        if timed is not None:
             result = replace(
                 result,
-                timings=lane.read_timings(),
-                steps_of_block=lane.steps_of_block,
-                settled=lane.warmth.settled,
-                complete=lane.complete,
-                cpu_share=lane.meter.find_share(torch.get_num_threads()),
+                timings=timed.read_timings(),
+                steps_of_block=timed.steps_of_block,
+                settled=timed.warmup.settled,
+                complete=timed.complete,
+                cpu_share=timed.meter.find_share(torch.get_num_threads()),
             )
         if not result.timings and not result.failure:
             result = replace(result, failure="interrupted" if interrupted else "nothing was measured")
-        self.lane = self.workload = self.observed = None
+        self.timed = self.workload = self.observed = None
         free_memory(self.device)
         return result
-
-
-def free_memory(device: torch.device) -> None:
-    """Let the device have back what nobody holds."""
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
 
 
 def tell_error(error: Exception) -> str:

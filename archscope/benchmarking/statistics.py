@@ -1,4 +1,4 @@
-"""Samples go in; medians with their intervals, spreads and verdicts come out. Pure: nothing is timed here.
+"""Medians with their intervals, spreads and verdicts. Pure: nothing is timed here.
 
 Intervals of a median are distribution-free: the order statistics between which it lies with 95 % by the binomial
 distribution. Two runs are compared by a bootstrap of the ratio of their medians; two variants whose blocks alternated

@@ -1,4 +1,4 @@
-"""A target and images go in; a verdict whether it learns comes out: the sanity checks, then a few steps of training.
+"""Whether a target learns: the sanity checks, then a few steps of training.
 
 The optimizer is that of the sanity checks, whose rate follows each weight's fan-in, so that deep plain networks learn
 within a few steps as residual ones do; the rate falls in a line to zero.
@@ -16,30 +16,27 @@ from archscope.benchmarking.options import TrainingOptions
 from archscope.benchmarking.results import TrainingVerdict
 from archscope.core.errors import ArchscopeError
 from archscope.core.finding import Finding
+from archscope.machine.precision import Execution
 from archscope.tracing.isolation import keep_random_state
 from archscope.training.checks.candidate import Candidate
 from archscope.training.checks.learning import make_trial_optimizer
 from archscope.training.checks.runner import check_candidate, pick_check_indices
-from archscope.training.cifar10 import load_data
 from archscope.training.classifier import Classifier, Wanted, build_classifier, copy_module
+from archscope.training.data.images import Data, ImageSet
+from archscope.training.data.pipeline import DeviceImages, EpochPlan, draw_plan, make_pipeline_options
+from archscope.training.data.sources import SYNTHETIC, load_data
 from archscope.training.evaluation import EvaluationOptions, evaluate
-from archscope.training.images import Data, ImageSet
-from archscope.training.machine import Machine
-from archscope.training.pipeline import DeviceImages, EpochPlan, draw_plan, make_pipeline_options
 from archscope.training.recipes import find_recipe
 from archscope.training.reporter import SilentReporter
-from archscope.training.synthetic import NAME
 
 SEED = 0
 BATCH = 32
-SMALL_SIDE_BATCH = 32
-"""Images of a step where they are small."""
+"""Images of a step."""
 OVERFITTING_SECONDS = 10.0
 JUDGED_IMAGES = {True: 500, False: 100}
 """Held-out images that are judged, where images are small and where they are large."""
 FALLEN = 0.995
 """The loss at the end, against that at the start, that counts as learning."""
-RATE_SCALE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,40 +58,39 @@ class TrainingCheck:
 
     def _check(self, text: str, arguments: Mapping[str, Any], device: torch.device) -> TrainingVerdict:
         data = self.data
-        trainee = build_classifier(text, arguments, Wanted(len(data.classes), data.image_shape), SEED)
-        findings = self._find_faults(trainee, device)
+        classifier = build_classifier(text, arguments, Wanted(len(data.classes), data.image_shape), SEED)
+        findings = self._find_faults(classifier, device)
         errors = [finding for finding in findings if finding.severity == "error"]
         if errors:
             return self.fail("; ".join(tell_fault(finding) for finding in errors))
-        losses, subject = self._train(trainee, device)
-        count = min(len(data.test), JUDGED_IMAGES[_is_small(trainee)])
-        held_out = self._load(trainee, device, data.test.take(torch.arange(count)))
-        machine = Machine(device, "float32", channels_last=False, compiled=False)
+        losses, candidate = self._train(classifier, device)
+        count = min(len(data.test), JUDGED_IMAGES[_is_small(classifier)])
+        held_out = self._load(classifier, device, data.test.take(torch.arange(count)))
         accuracy = evaluate(
-            subject.module, held_out, machine, EvaluationOptions(len(data.classes), batch_size=SMALL_SIDE_BATCH)
+            candidate.module, held_out, Execution(device), EvaluationOptions(len(data.classes), batch_size=BATCH)
         ).accuracy
         return judge_losses(losses, self.fail(""), accuracy)
 
-    def _find_faults(self, trainee: Classifier, device: torch.device) -> tuple[Finding, ...]:
+    def _find_faults(self, classifier: Classifier, device: torch.device) -> tuple[Finding, ...]:
         images = self._load(
-            trainee, device, self.data.train.take(pick_check_indices(self.data.train, max(trainee.size)))
+            classifier, device, self.data.train.take(pick_check_indices(self.data.train, max(classifier.size)))
         )
         batch, labels = images.cut(0, len(images))
-        module = copy_module(trainee.module).to(device)
+        module = copy_module(classifier.module).to(device)
         return check_candidate(Candidate(module, batch.contiguous(), labels, seconds=OVERFITTING_SECONDS))
 
-    def _train(self, trainee: Classifier, device: torch.device) -> tuple[list[float], Candidate]:
+    def _train(self, classifier: Classifier, device: torch.device) -> tuple[list[float], Candidate]:
         """The loss of every step before it was taken, and what was trained."""
-        images = self._load(trainee, device, self.data.train)
-        steps, batch_size = self.options.steps, SMALL_SIDE_BATCH if _is_small(trainee) else BATCH
-        module = trainee.module.to(device).train()
-        subject = Candidate(module, torch.empty(0), torch.empty(0))
-        optimizer = make_trial_optimizer(subject, RATE_SCALE)
+        images = self._load(classifier, device, self.data.train)
+        steps = self.options.steps
+        module = classifier.module.to(device).train()
+        candidate = Candidate(module, torch.empty(0), torch.empty(0))
+        optimizer = make_trial_optimizer(candidate)
         torch.manual_seed(SEED)
         rates = [group["lr"] for group in optimizer.param_groups] if optimizer is not None else []
         losses = []
         for step in range(steps):
-            batch, labels = images.make_batch(_cut_plan(images, step, batch_size))
+            batch, labels = images.make_batch(_cut_plan(images, step))
             loss = Candidate(module, batch, labels).find_loss()
             losses.append(float(loss.detach()))
             if optimizer is None or not math.isfinite(losses[-1]):
@@ -104,11 +100,11 @@ class TrainingCheck:
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
-        return losses, subject
+        return losses, candidate
 
-    def _load(self, trainee: Classifier, device: torch.device, images: ImageSet) -> DeviceImages:
+    def _load(self, classifier: Classifier, device: torch.device, images: ImageSet) -> DeviceImages:
         """On the device; batches that are made are cropped and flipped, those that are cut are not."""
-        options = make_pipeline_options(find_recipe("lecture-resnet"), trainee.size, channels_last=False)
+        options = make_pipeline_options(find_recipe("lecture-resnet"), classifier.size, channels_last=False)
         return DeviceImages(images, options, device)
 
     def fail(self, reason: str) -> TrainingVerdict:
@@ -118,7 +114,7 @@ class TrainingCheck:
 
 def load_check(options: TrainingOptions) -> TrainingCheck:
     """Load the images: those named, else made up. Raises DataError where they are missing or damaged."""
-    return TrainingCheck(options, load_data(options.data or NAME, SilentReporter()))
+    return TrainingCheck(options, load_data(options.data or SYNTHETIC, SilentReporter()))
 
 
 def judge_losses(losses: Sequence[float], blank: TrainingVerdict, accuracy: float | None) -> TrainingVerdict:
@@ -127,7 +123,7 @@ def judge_losses(losses: Sequence[float], blank: TrainingVerdict, accuracy: floa
     end = _mean(losses[-max(1, len(losses) // 5) :])
     finite = all(math.isfinite(loss) for loss in losses)
     if not finite:
-        reason = f"the loss is no number any more at step {len(losses)}"
+        reason = f"the loss became NaN or infinite at step {len(losses)}"
     elif end > FALLEN * start:
         reason = f"the loss did not fall: {start:.3f} at the start, {end:.3f} after {len(losses)} steps"
     else:
@@ -150,13 +146,13 @@ def tell_fault(finding: Finding) -> str:
     return f"{finding.code}{place}: {finding.message}"
 
 
-def _is_small(trainee: Classifier) -> bool:
-    return max(trainee.size) <= 64
+def _is_small(classifier: Classifier) -> bool:
+    return max(classifier.size) <= 64
 
 
-def _cut_plan(images: DeviceImages, step: int, batch_size: int) -> EpochPlan:
-    """The images of a step; every pass over the data is drawn anew."""
-    batch_size = min(batch_size, len(images))
+def _cut_plan(images: DeviceImages, step: int) -> EpochPlan:
+    """The images of a step; every pass over the data has an order of its own."""
+    batch_size = min(BATCH, len(images))
     per_epoch = max(1, len(images) // batch_size)
     plan = draw_plan(len(images), images.options, SEED, step // per_epoch)
     start = step % per_epoch * batch_size

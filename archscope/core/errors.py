@@ -4,11 +4,13 @@
 
     ArchscopeError                 exit code 2 unless said otherwise
     ├── UsageError                 a word, option or value that cannot be used
-    │   ├── UnknownNameError       no such model, format or argument; carries the nearest names
+    │   ├── UnknownNameError       no such model or format; carries the nearest names
+    │   │   ├── UnknownArgumentError   no such constructor argument
     │   │   └── UnknownLayerError  no such layer; a KeyError too, as `summary["layer9"]` is a look-up
     │   ├── InputSpecError         an --input that cannot be read
     │   └── OutputError            a file that cannot be written
     ├── TargetError                a target that cannot be loaded or built
+    │   ├── FixedArgumentError     a constructor argument that cannot be changed from outside
     │   └── MissingPackageError    it needs a package that is not installed
     ├── DataError                  missing, corrupt or malformed data
     ├── CheckError                 a check failed (exit code 1)
@@ -49,6 +51,13 @@ class UnknownNameError(UsageError):
         super().__init__(f"unknown {kind} {name!r}", "; ".join(part for part in (near, remedy) if part))
 
 
+class UnknownArgumentError(UnknownNameError):
+    """A constructor argument that the target does not take."""
+
+    def __init__(self, name: str, known: Iterable[str], remedy: str = "") -> None:
+        super().__init__("argument", name, known, remedy)
+
+
 class UnknownLayerError(UnknownNameError, KeyError):
     """A layer path that the trace does not have."""
 
@@ -65,6 +74,14 @@ class OutputError(UsageError):
 
 class TargetError(ArchscopeError):
     """A target that cannot be loaded or built."""
+
+
+class FixedArgumentError(TargetError):
+    """A constructor argument that cannot be changed from outside."""
+
+    def __init__(self, name: str, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.name = name
 
 
 class MissingPackageError(TargetError):

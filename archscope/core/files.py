@@ -4,9 +4,13 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from archscope.core.errors import OutputError
+
+PART = ".part"
+"""The end of the name of a file that is not whole."""
 
 
 def check_writable(path: Path) -> None:
@@ -21,21 +25,42 @@ def check_writable(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to a file beside `path`, then rename it. Raises OutputError and leaves `path` as it was."""
+    """Write `text` as UTF-8. Raises OutputError and leaves `path` as it was."""
     check_writable(path)
-    temporary = None
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, blob: bytes, remedy: str = "") -> None:
+    """Write a file beside `path`, bring it to the disk, then rename it: a process killed meanwhile leaves `path` whole.
+
+    Raises OutputError with that remedy, and leaves `path` as it was.
+    """
+    part = None
     try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(blob)
+            file.flush()
+            os.fsync(file.fileno())
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
+        os.chmod(part, mode)
+        os.replace(part, path)
+        _sync_folder(path.parent)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+        raise OutputError(f"cannot write {path}: {error.strerror or error}", remedy) from error
     finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+        if part is not None and os.path.exists(part):
+            os.unlink(part)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make renames in `folder` last, where the system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _umask() -> int:

@@ -249,3 +249,5 @@ class TraceOptions:
     """Training flag; None: the target's own (eval for models that are named)."""
     mode: Mode | None = None
     """None: meta, else fake tensors, else a real forward."""
+    batch: int | None = None
+    """None: that of the inputs."""

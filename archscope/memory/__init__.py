@@ -1,1 +1,1 @@
-"""Memory of a training step or an inference, predicted on fake tensors, and the batch that fits."""
+"""The memory of a training step or an inference, predicted on fake tensors."""

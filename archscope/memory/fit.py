@@ -1,7 +1,7 @@
-"""A target, an amount of memory and a kind of pass go in; the batch that fits and what it needs come out."""
+"""How much memory a batch of a target needs, and the largest batch that fits into a given amount."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -11,9 +11,9 @@ from archscope.analysis.memory import BatchSearch, MemoryPrediction, find_larges
 from archscope.core.errors import ModelError, UsageError
 from archscope.core.words import InputSpec
 from archscope.memory.predict import FakeModel
-from archscope.targets.inputs import choose_inputs, find_dtype
+from archscope.targets.inputs import change_batch, choose_inputs, make_arguments
 from archscope.targets.resolve import resolve_target
-from archscope.targets.target import InputTensor, Target, build_arguments
+from archscope.targets.target import Target
 from archscope.tracing.modes import Inputs, Source
 
 
@@ -85,7 +85,7 @@ class _Probe:
         if batch not in self._known:
 
             def inputs(module: nn.Module, device: torch.device) -> Inputs:
-                return make_batch(self._target, module, self._request.inputs, batch)
+                return make_arguments(self._target, module, self._request.inputs, device, batch)
 
             self._known[batch] = self._model.predict(inputs, train=self._train, optimizer=self._request.optimizer)
         return self._known[batch]
@@ -93,7 +93,7 @@ class _Probe:
     def answer(self, batch: int, search: BatchSearch | None = None, notes: tuple[str, ...] = ()) -> Fit:
         """The answer for one batch."""
         prediction = self.predict(batch)
-        chosen = scale_inputs(choose_inputs(self._target, self._model.module, self._request.inputs), batch)
+        chosen = change_batch(choose_inputs(self._target, self._model.module, self._request.inputs), batch)
         above = self._known.get(batch + 1) if search is not None and search.largest else None
         return Fit(
             request=self._request,
@@ -129,30 +129,3 @@ class _Probe:
                 raise error from None
             return 2, (f"batch 1 does not run: {error.message}",)
         return 1, ()
-
-
-def make_batch(target: Target, module: nn.Module, specs: tuple[InputSpec, ...], batch: int) -> Inputs:
-    """Forward's arguments on meta, the inputs asked for (else the target's own) with another batch."""
-    floating = find_dtype(module)
-
-    def make(item: InputTensor) -> torch.Tensor:
-        dtype = floating if item.dtype is None else getattr(torch, item.dtype)
-        return torch.empty(item.shape, dtype=dtype, device="meta")
-
-    positional, named = build_arguments(scale_inputs(choose_inputs(target, module, specs), batch), make)
-    return positional, {**target.extra_arguments, **named}
-
-
-def scale_inputs(inputs: tuple[InputTensor, ...], batch: int) -> tuple[InputTensor, ...]:
-    """The inputs with another batch: their first dimension, where it is that of the first of them; a list's length."""
-    free = [item for item in inputs if item.group is None and item.shape]
-    before = free[0].shape[0] if free else None
-    groups = {item.group: [other for other in inputs if other.group == item.group] for item in inputs if item.group}
-    scaled: list[InputTensor] = []
-    for item in inputs:
-        if item.group is None:
-            alike = bool(item.shape) and item.shape[0] == before
-            scaled.append(replace(item, shape=(batch, *item.shape[1:])) if alike else item)
-        elif item is groups[item.group][0]:
-            scaled += [item] * batch
-    return tuple(scaled)

@@ -10,7 +10,7 @@ from functools import cache
 from importlib import import_module, resources
 from typing import TYPE_CHECKING
 
-from archscope.core.errors import DataError, UnknownNameError
+from archscope.core.errors import DataError, UnknownArgumentError, UnknownNameError
 from archscope.core.trace import Setting
 from archscope.models.entry import ModelEntry, Shape
 from archscope.models.rows import ROWS
@@ -38,13 +38,13 @@ def list_entries() -> tuple[ModelEntry, ...]:
 def check_arguments(name: str, /, **arguments: object) -> dict[str, Setting]:
     """The given arguments in canonical form.
 
-    Raises UnknownNameError for an argument the model does not take, UsageError for a value it cannot use.
+    Raises UnknownArgumentError for an argument the model does not take, UsageError for a value it cannot use.
     """
     entry = find_entry(name)
     accepted = {argument.name: argument for argument in entry.arguments}
     for word in arguments:
         if word not in accepted:
-            raise UnknownNameError("argument", word, accepted, f"{entry.name} takes {', '.join(accepted)}")
+            raise UnknownArgumentError(word, accepted, f"{entry.name} takes {', '.join(accepted)}")
     return {word: accepted[word].check(value) for word, value in arguments.items()}
 
 
@@ -57,7 +57,7 @@ def build_model(name: str, /, **arguments: object) -> "nn.Module":
     """A new module of that name, initialised, in training mode as torch makes it.
 
     Under `torch.device("meta")` nothing is allocated and nothing initialised. Raises UnknownNameError for an unknown
-    model or argument, UsageError for a value that cannot be used.
+    model, UnknownArgumentError for an unknown argument, UsageError for a value that cannot be used.
     """
     entry = find_entry(name)
     given = check_arguments(name, **arguments)

@@ -45,9 +45,10 @@ def choose_family_table(name: str, style: str | None, *, wants_one_model: bool) 
     family = find_family(name)
     wants_one_model = wants_one_model or style == "cs231n"
     if style == "paper" and (family is None or wants_one_model):
+        names = ", ".join(list_family_names())
         raise UsageError(
             f"{name} with these options is one model: no paper prints it as a table",
-            f"--style paper is for {', '.join(list_family_names())}, without --arg, --input, --train, --mode and --receptive",
+            f"--style paper is for {names}, without --arg, --input, --train, --mode and --receptive",
         )
     return None if family is None or wants_one_model else trace_family(family)
 

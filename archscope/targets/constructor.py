@@ -7,10 +7,18 @@ from typing import Any
 
 from torch import nn
 
-from archscope.core.errors import ArchscopeError, TargetError, UnknownNameError, join_words
+from archscope.core.errors import (
+    ArchscopeError,
+    FixedArgumentError,
+    TargetError,
+    UnknownArgumentError,
+    join_words,
+)
 from archscope.targets.failures import explain_failure, frame_globals
 
 _UNEXPECTED = re.compile(r"(?:([\w.<>]+)\(\) )?got an unexpected keyword argument '(\w+)'")
+_REPEATED = re.compile(r"got multiple values for (?:keyword )?argument '(\w+)'")
+"""As CPython words them, 3.11 to 3.14."""
 
 _EXAMPLES = {int: "10", float: "0.5", bool: "true", str: "TEXT", "int": "10", "float": "0.5", "bool": "true"}
 """What to write for an argument of this annotation."""
@@ -19,7 +27,8 @@ _EXAMPLES = {int: "10", float: "0.5", bool: "true", str: "TEXT", "int": "10", "f
 def check_call(constructor: Callable[..., Any], arguments: Mapping[str, Any], owner: str) -> None:
     """See from the signature whether the call can work.
 
-    Raises UnknownNameError for an argument that `owner` does not take, TargetError where it needs more.
+    Raises UnknownArgumentError for an argument that `owner` does not take, FixedArgumentError for one that cannot be
+    given, TargetError where it needs more.
     """
     parameters = _read_parameters(constructor)
     if parameters is None:
@@ -40,13 +49,17 @@ def check_call(constructor: Callable[..., Any], arguments: Mapping[str, Any], ow
 
 
 def call_constructor(constructor: Callable[..., Any], arguments: Mapping[str, Any], owner: str) -> nn.Module:
-    """Build the module. Raises UnknownNameError for an argument it refuses, TargetError for all else that it raises."""
+    """Build the module.
+
+    Raises UnknownArgumentError for an argument it refuses, FixedArgumentError for one that it sets itself, TargetError
+    for all else that it raises.
+    """
     try:
         made = constructor(**arguments)
     except ArchscopeError:
         raise
     except TypeError as error:
-        _explain_unexpected(error, constructor, arguments, owner)
+        _explain_refusal(error, constructor, arguments, owner)
         raise explain_failure(error, owner) from error
     except (Exception, SystemExit) as error:
         raise explain_failure(error, owner) from error
@@ -73,10 +86,10 @@ def _read_parameters(constructor: Callable[..., Any]) -> Mapping[str, inspect.Pa
 
 
 def check_names(known: Collection[str], arguments: Iterable[str], owner: str) -> None:
-    """Raises UnknownNameError for an argument that is none of the known ones."""
+    """Raises UnknownArgumentError for an argument that is none of the known ones."""
     for name in arguments:
         if name not in known:
-            raise UnknownNameError("argument", name, known, _list_known(owner, known))
+            raise UnknownArgumentError(name, known, _list_known(owner, known))
 
 
 def _check_known(parameters: Mapping[str, inspect.Parameter], arguments: Iterable[str], owner: str) -> None:
@@ -85,7 +98,7 @@ def _check_known(parameters: Mapping[str, inspect.Parameter], arguments: Iterabl
     known = _keyword_names(parameters)
     for name in arguments:
         if name in parameters and name not in known:
-            raise TargetError(f"{owner} takes {name} by position only, so --arg {name} cannot reach it")
+            raise FixedArgumentError(name, f"{owner} takes {name} by position only, so --arg {name} cannot reach it")
     check_names(known, arguments, owner)
 
 
@@ -99,16 +112,20 @@ def _list_known(owner: str, known: Iterable[str]) -> str:
     return f"{owner} takes {join_words(words).replace(' or ', ' and ')}" if words else f"{owner} takes no arguments"
 
 
-def _explain_unexpected(
+def _explain_refusal(
     error: TypeError, constructor: Callable[..., Any], arguments: Mapping[str, Any], owner: str
 ) -> None:
-    """Raise UnknownNameError where a constructor beneath `constructor` refused one of the arguments."""
+    """Raise the error of one argument where `constructor`, or a constructor beneath it, refused that argument."""
+    repeated = _REPEATED.search(str(error))
+    if repeated is not None and repeated[1] in arguments:
+        name = repeated[1]
+        raise FixedArgumentError(name, f"{owner} sets {name} itself", f"leave out --arg {name}") from error
     match = _UNEXPECTED.search(str(error))
     if match is None or match[2] not in arguments:
         return
     refused = _find_callable(match[1] or "", error)
     known = [name for name in _names_of(constructor) + _names_of(refused) if name != "self"]
-    raise UnknownNameError("argument", match[2], dict.fromkeys(known), _list_known(owner, known)) from error
+    raise UnknownArgumentError(match[2], dict.fromkeys(known), _list_known(owner, known)) from error
 
 
 def _names_of(constructor: Callable[..., Any] | None) -> tuple[str, ...]:

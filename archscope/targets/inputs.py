@@ -15,17 +15,36 @@ EXAMPLE = "give the shape: --input 32, --input 3x224x224, --input 1x128:int64 or
 
 
 def make_arguments(
-    target: Target, module: nn.Module, specs: Sequence[InputSpec], device: torch.device
+    target: Target, module: nn.Module, specs: Sequence[InputSpec], device: torch.device, batch: int | None = None
 ) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
-    """Positional and keyword arguments of the module's forward.
+    """Positional and keyword arguments of the module's forward, with another batch where one is given.
 
     Raises UsageError where nothing is asked for and the target's origin knows no inputs.
     """
     dtype = find_dtype(module)
-    positional, named = build_arguments(
-        choose_inputs(target, module, specs), lambda item: _make_tensor(item, dtype, device)
-    )
+    inputs = change_batch(choose_inputs(target, module, specs), batch)
+    positional, named = build_arguments(inputs, lambda item: _make_tensor(item, dtype, device))
     return positional, {**target.extra_arguments, **named}
+
+
+def change_batch(inputs: tuple[InputTensor, ...], batch: int | None) -> tuple[InputTensor, ...]:
+    """The inputs with another batch (None: as they are).
+
+    It is their first dimension, where that equals the first dimension of the first of them, and the length of a list.
+    """
+    if batch is None:
+        return inputs
+    before = next((item.shape[0] for item in inputs if item.group is None and item.shape), None)
+    changed: list[InputTensor] = []
+    seen: set[str] = set()
+    for item in inputs:
+        if item.group is None:
+            alike = bool(item.shape) and item.shape[0] == before
+            changed.append(replace(item, shape=(batch, *item.shape[1:])) if alike else item)
+        elif item.group not in seen:
+            seen.add(item.group)
+            changed += [item] * batch
+    return tuple(changed)
 
 
 def choose_inputs(target: Target, module: nn.Module, specs: Sequence[InputSpec]) -> tuple[InputTensor, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from archscope.core.errors import TargetError, UnknownNameError
+from archscope.core.errors import FixedArgumentError, TargetError, UnknownNameError
 from archscope.targets.constructor import call_constructor, check_call, describe_value
 from archscope.targets.target import Target, freeze_arguments
 
@@ -37,9 +37,11 @@ def find_object_target(home: Home, name: str, text: str, arguments: Mapping[str,
     found = find_object(home, name)
     if isinstance(found, nn.Module):
         if arguments:
-            raise TargetError(
+            argument = next(iter(arguments))
+            raise FixedArgumentError(
+                argument,
                 f"{name} of {home.text} is a {type(found).__name__} that exists already, so it takes no arguments",
-                f"leave out --arg {next(iter(arguments))}, or name the class {type(found).__name__}",
+                f"leave out --arg {argument}, or name the class {type(found).__name__}",
             )
         return Target(text, name, lambda: found, is_instance=True, notes=home.notes)
     if not callable(found) or (isinstance(found, type) and not issubclass(found, nn.Module)):

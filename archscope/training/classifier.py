@@ -1,21 +1,30 @@
-"""A target's words and the data go in; a module ready to be trained on them comes out."""
+"""A target as a classifier of the data: built with their number of classes, and tried on images of their size."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from archscope.core.errors import ArchscopeError, CheckError, ModelError, TargetError, UnknownNameError, UsageError
+from archscope.core.errors import (
+    ArchscopeError,
+    CheckError,
+    FixedArgumentError,
+    ModelError,
+    TargetError,
+    UnknownArgumentError,
+    UnknownNameError,
+    UsageError,
+)
 from archscope.core.words import InputSpec, TraceOptions
 from archscope.models.registry import find_entry
 from archscope.observation import observe_target
-from archscope.targets.failures import describe_error, find_place
+from archscope.targets.failures import describe_error
 from archscope.targets.resolve import resolve_target
 from archscope.targets.target import Target
-from archscope.training.pipeline import mix_seed
-from archscope.training.scores import read_scores
+from archscope.training.data.pipeline import mix_seed
+from archscope.training.evaluation import read_scores, run_model
 
 CLASSES_ARGUMENT = "num_classes"
 NORMALISATIONS = (
@@ -103,30 +112,14 @@ def copy_module(module: nn.Module) -> nn.Module:
         raise TargetError(f"{type(module).__name__} cannot be copied: {describe_error(error)}") from error
 
 
-def run_model(call: Callable[[], Any]) -> Any:
-    """What `call`, which runs somebody's model, returns. Raises ModelError for whatever that raises."""
-    try:
-        return call()
-    except ArchscopeError:
-        raise
-    except torch.OutOfMemoryError as error:
-        raise ModelError(f"the device's memory is too small: {describe_error(error)}", "lower --batch-size") from error
-    except Exception as error:
-        place = find_place(error)
-        raise ModelError(f"the model raised {describe_error(error)}{f' (at {place})' if place else ''}") from error
-
-
 def _build_with_classes(text: str, arguments: Mapping[str, Any], classes: int) -> tuple[Target, nn.Module]:
     """Build with `num_classes` where the constructor takes it, else without."""
     if CLASSES_ARGUMENT not in arguments:
         try:
             target = resolve_target(text, {**arguments, CLASSES_ARGUMENT: classes})
             return target, target.build()
-        except UnknownNameError as error:
+        except (UnknownArgumentError, FixedArgumentError) as error:
             if error.name != CLASSES_ARGUMENT:
-                raise
-        except TargetError as error:
-            if f"--arg {CLASSES_ARGUMENT}" not in error.remedy and CLASSES_ARGUMENT not in error.message:
                 raise
     target = resolve_target(text, arguments)
     return target, target.build()

@@ -1,4 +1,4 @@
-"""What was asked, and what a resumed run was started with, go in; one configuration of the run comes out."""
+"""The configuration of a run: what was asked for, merged with what a resumed run was started with."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -7,9 +7,9 @@ from typing import Any
 
 from archscope.core.errors import DataError, UsageError
 from archscope.training.classifier import find_family
+from archscope.training.data.images import DataSubset
 from archscope.training.options import DEFAULT_EPOCHS, TrainOptions
 from archscope.training.recipes import StepDecay, choose_recipe, find_recipe
-from archscope.training.selection import DataSubset
 
 SCHEMA = "archscope.run/1"
 
@@ -90,8 +90,8 @@ def merge_saved(text: str, options: TrainOptions, saved: Mapping[str, Any]) -> T
     for name, (now, then) in asked.items():
         if now is not None and now != then:
             raise UsageError(
-                f"the run was started with other words: {name} was {_show(then)}, now {_show(now)}",
-                "leave it out to go on, or choose another --run-dir",
+                f"the run was started with other options: {name} was {_show(then)}, now {_show(now)}",
+                "leave it out to resume the run, or choose another --run-dir",
             )
     return replace(
         options,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from archscope.training.selection import DataSubset
+from archscope.training.data.images import DataSubset
 
 Precision = Literal["float32", "bfloat16", "float16"]
 Keep = Literal["last", "all"]

@@ -1,4 +1,4 @@
-"""What torchrun set in the environment goes in; this process's place among all, and what they must agree on, come out.
+"""The processes that train together, as torchrun starts them: the place of this one, and what all must agree on.
 
 One process is the usual case, for which everything here does nothing.
 """
@@ -25,8 +25,8 @@ class Processes:
     """Among those of this machine."""
 
     @property
-    def first(self) -> bool:
-        """Whether this one writes and speaks."""
+    def is_primary(self) -> bool:
+        """Whether this is the process that writes files and reports."""
         return self.rank == 0
 
     def wait(self) -> None:
@@ -50,7 +50,7 @@ class Processes:
         if size <= 0:
             return None if size < 0 else b""
         data = torch.empty(size, dtype=torch.uint8, device=device)
-        if self.first and blob is not None:
+        if self.is_primary and blob is not None:
             data.copy_(torch.frombuffer(bytearray(blob), dtype=torch.uint8))
         distributed.broadcast(data, 0)
         held = data.cpu()

@@ -127,7 +127,7 @@ UNNORMALISED_SCALE = 0.1
 def find_recipe(name: str, *, as_printed: bool = False) -> Recipe:
     """The recipe of that name; `as_printed` undoes its corrections: scheduler first, no `eval()`, no flips.
 
-    Raises UnknownNameError, and UsageError for a recipe that nobody printed.
+    Raises UnknownNameError, and UsageError for a recipe that was never printed.
     """
     by_name = {recipe.name: recipe for recipe in RECIPES}
     if name not in by_name:
@@ -136,7 +136,7 @@ def find_recipe(name: str, *, as_printed: bool = False) -> Recipe:
     if not as_printed:
         return recipe
     if not isinstance(recipe.schedule, StepDecay):
-        raise UsageError(f"--as-printed means nothing with the recipe {name}", "use it with a lecture- recipe")
+        raise UsageError(f"--as-printed does not apply to the recipe {name}", "use it with a lecture- recipe")
     return replace(
         recipe,
         source=recipe.source.partition(" with ")[0] + " as printed",

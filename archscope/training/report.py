@@ -1,4 +1,4 @@
-"""The result of a run goes in; its table, its document and its findings as rows come out."""
+"""The result of a run for people and programs: its table, its document, and its findings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from archscope.core.units import format_exact
 from archscope.rendering.findings import describe_finding
 from archscope.rendering.formats import RenderOptions, TableFormat
 from archscope.rendering.report import Report
-from archscope.training.checkpoint import pack_metrics
-from archscope.training.drawing import chart_lines
+from archscope.training.curves import can_draw, chart_lines
+from archscope.training.run_folder import pack_metrics
 from archscope.training.session import TrainResult
 
 SCHEMA = "archscope.train/1"
@@ -34,7 +34,7 @@ def build_result_table(result: TrainResult) -> Table:
     notes = (
         f"epoch {last.epoch} of {result.epochs}: held-out accuracy {100 * last.test_accuracy:.2f} % (the last epoch's)",
         f"training loss {last.train_loss:.3f}, held-out loss {last.test_loss:.3f}",
-        f"kept in {result.folder}: last.pt, metrics.jsonl, config.json, environment.json, curves.svg",
+        f"kept in {result.folder}: last.pt, metrics.jsonl, config.json, environment.json{', curves.svg' * can_draw()}",
         *result.notes,
         *(tell_finding(finding) for finding in result.findings),
     )
@@ -127,7 +127,7 @@ class TrainReport(Report):
     @property
     def silent(self) -> bool:
         """Whether the first process shows it."""
-        return not self.result.speaks
+        return not self.result.is_primary
 
     @property
     def problem(self) -> CheckError | None:

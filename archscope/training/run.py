@@ -1,4 +1,4 @@
-"""A trainer, held-out images and a run folder go in; epochs are trained, judged and saved, one after the other."""
+"""The epochs of a run: each is trained, judged on the held-out images, and saved, before the next one begins."""
 
 import time
 from collections.abc import Mapping
@@ -8,21 +8,27 @@ from typing import Any
 
 from archscope.core.errors import CheckError
 from archscope.core.finding import Finding
-from archscope.training.checkpoint import pack_checkpoint, pack_metrics, unpack_metrics
+from archscope.machine.environment import describe_environment
+from archscope.machine.precision import Execution
 from archscope.training.checks.labels import Outcome, check_labels
 from archscope.training.configuration import Configuration
-from archscope.training.drawing import draw_curves
-from archscope.training.environment import describe_environment
+from archscope.training.curves import can_draw, draw_curves
+from archscope.training.data.pipeline import DeviceImages
 from archscope.training.evaluation import EvaluationOptions, evaluate
-from archscope.training.events import EventLog, open_events
-from archscope.training.machine import Machine
 from archscope.training.options import RunOptions
-from archscope.training.pipeline import DeviceImages
 from archscope.training.processes import Processes
-from archscope.training.reporter import EpochMetrics, EpochTimes, Reporter
-from archscope.training.run_folder import CONFIG, CURVES, ENVIRONMENT, RunFolder, open_folder
+from archscope.training.reporter import EpochMetrics, EpochTimes, EventLog, Reporter, open_events
+from archscope.training.run_folder import (
+    CONFIG,
+    CURVES,
+    ENVIRONMENT,
+    LAST,
+    RunFolder,
+    pack_checkpoint,
+    pack_metrics,
+    unpack_metrics,
+)
 from archscope.training.trainer import EpochOutcome, Trainer
-from archscope.training.writing import write_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class Run:
     """Some of the training images, neither cropped nor flipped."""
     classes: tuple[str, ...]
     configuration: Configuration
-    machine: Machine
+    execution: Execution
     processes: Processes
     reporter: Reporter
     options: RunOptions
@@ -50,12 +56,12 @@ def run_epochs(run: Run, state: Mapping[str, Any] | None) -> tuple[tuple[EpochMe
     Raises CheckError, ModelError, OutputError, KeyboardInterrupt: in each case the epochs before are saved and whole.
     """
     metrics = unpack_metrics(state["metrics"]) if state is not None else ()
-    if run.processes.first:
+    if run.processes.is_primary:
         _begin(run, metrics)
     epoch = len(metrics)
     try:
         with open_events(
-            run.folder.path, len(metrics), wanted=run.options.tensorboard and run.processes.first
+            run.folder.path, len(metrics), wanted=run.options.tensorboard and run.processes.is_primary
         ) as events:
             for epoch in range(len(metrics), run.configuration.epochs):
                 metrics = (*metrics, _run_epoch(run, epoch, metrics, events))
@@ -69,11 +75,13 @@ def run_epochs(run: Run, state: Mapping[str, Any] | None) -> tuple[tuple[EpochMe
 
 def _begin(run: Run, metrics: tuple[EpochMetrics, ...]) -> None:
     """Make the folder and write down what runs; bring what is there to the state of the checkpoint."""
-    open_folder(run.folder)
+    run.folder.prepare()
     run.folder.write_json(CONFIG, run.configuration.to_document())
-    run.folder.write_json(ENVIRONMENT, describe_environment(run.machine.device, run.processes.count))
+    run.folder.write_json(ENVIRONMENT, describe_environment(run.execution.device, run.processes.count))
+    if not can_draw():
+        run.reporter.note(f"{CURVES} needs matplotlib: pip install 'torch-archscope[plot]'")
     if metrics:
-        run.reporter.note(f"going on after epoch {len(metrics)} of {run.configuration.epochs} in {run.folder.path}")
+        run.reporter.note(f"resuming after epoch {len(metrics)} of {run.configuration.epochs} in {run.folder.path}")
         _keep(run, metrics)
     elif run.options.resume:
         run.reporter.note(f"there is no checkpoint in {run.folder.path}: starting from the beginning")
@@ -87,7 +95,7 @@ def _run_epoch(run: Run, epoch: int, before: tuple[EpochMetrics, ...], events: E
     entry = _judge(run, epoch, outcome)
     tested = time.monotonic()
     metrics = (*before, entry)
-    if run.processes.first:
+    if run.processes.is_primary:
         _save(run, metrics)
         events.write(entry)
     run.processes.wait()
@@ -100,8 +108,8 @@ def _judge(run: Run, epoch: int, outcome: EpochOutcome) -> EpochMetrics:
     """Judge the held-out images in the first process; the others, which write nothing, need no result."""
     recipe = run.trainer.recipe
     options = EvaluationOptions(len(run.classes), recipe.test_batch_size, in_training=recipe.tests_in_training)
-    if run.processes.first:
-        result = evaluate(run.trainer.module, run.test, run.machine, options)
+    if run.processes.is_primary:
+        result = evaluate(run.trainer.module, run.test, run.execution, options)
         loss, accuracy, shares = result.loss, result.accuracy, result.class_accuracy
         if not isfinite(loss):
             raise CheckError(
@@ -122,11 +130,11 @@ def _judge(run: Run, epoch: int, outcome: EpochOutcome) -> EpochMetrics:
 
 
 def _save(run: Run, metrics: tuple[EpochMetrics, ...]) -> None:
-    """The checkpoint first: what is written after it is made anew from it when the run goes on."""
+    """The checkpoint first: what is written after it is rebuilt from it when the run is resumed."""
     entries = pack_metrics(metrics)
     config = run.configuration.to_document()
-    run.folder.write_last(
-        pack_checkpoint({**run.trainer.state(), "epoch": len(metrics), "metrics": entries, "config": config})
+    run.folder.write(
+        LAST, pack_checkpoint({**run.trainer.state(), "epoch": len(metrics), "metrics": entries, "config": config})
     )
     _keep(run, metrics)
     _write_records(run, metrics)
@@ -139,16 +147,16 @@ def _keep(run: Run, metrics: tuple[EpochMetrics, ...]) -> None:
 
 def _write_records(run: Run, metrics: tuple[EpochMetrics, ...]) -> None:
     run.folder.write_metrics(pack_metrics(metrics))
-    if metrics:
-        write_bytes(run.folder.path / CURVES, draw_curves(metrics, run.title).encode())
+    if metrics and can_draw():
+        run.folder.write(CURVES, draw_curves(metrics, run.title))
 
 
 def _check_after(run: Run, metrics: tuple[EpochMetrics, ...]) -> tuple[Finding, ...]:
     """Whether the labels belong to the images: told after the training, by the first process."""
     classes = len(run.classes)
-    if not run.processes.first:
+    if not run.processes.is_primary:
         return ()
-    known = evaluate(run.trainer.module, run.known, run.machine, EvaluationOptions(classes))
+    known = evaluate(run.trainer.module, run.known, run.execution, EvaluationOptions(classes))
     outcome = Outcome(
         classes=classes,
         test_accuracy=metrics[-1].test_accuracy,

@@ -1,4 +1,4 @@
-"""A target in words and options go in; a checked, trained and saved run comes out."""
+"""A whole run, from the words of a target to its result: data, model, sanity checks, training, run folder."""
 
 import time
 from collections.abc import Mapping
@@ -10,24 +10,22 @@ import torch
 
 from archscope.core.errors import ArchscopeError, CheckError, DataError, UsageError
 from archscope.core.finding import Finding
+from archscope.machine.device import choose_default_device, find_device, tune_backends
+from archscope.machine.precision import Execution
 from archscope.tracing.isolation import keep_random_state
-from archscope.training.checkpoint import read_checkpoint, unpack_checkpoint
 from archscope.training.checks.candidate import Candidate
 from archscope.training.checks.runner import check_candidate, pick_check_indices
-from archscope.training.cifar10 import load_data
 from archscope.training.classifier import Classifier, Wanted, build_classifier, copy_module
 from archscope.training.configuration import Configuration, decide_configuration, merge_saved
-from archscope.training.events import check_tensorboard
-from archscope.training.images import Data, ImageSet, fingerprint_data
-from archscope.training.machine import Machine, choose_device, choose_machine, tune_backends
-from archscope.training.options import TrainOptions
-from archscope.training.pipeline import DeviceImages, make_pipeline_options
+from archscope.training.data.images import Data, ImageSet, fingerprint_data, select_data
+from archscope.training.data.pipeline import DeviceImages, make_pipeline_options
+from archscope.training.data.sources import load_data
+from archscope.training.options import MachineOptions, Precision, TrainOptions
 from archscope.training.processes import Processes, join_processes, read_processes
 from archscope.training.recipes import Recipe, find_recipe, fit_recipe
-from archscope.training.reporter import EpochMetrics, Reporter, SilentReporter
+from archscope.training.reporter import EpochMetrics, Reporter, SilentReporter, check_tensorboard
 from archscope.training.run import Run, run_epochs
-from archscope.training.run_folder import RunFolder, choose_folder
-from archscope.training.selection import select_data
+from archscope.training.run_folder import RunFolder, choose_folder, read_checkpoint, unpack_checkpoint
 from archscope.training.trainer import Schedule, Trainer
 
 
@@ -53,8 +51,8 @@ class TrainResult:
     """Of the checks before and after the training."""
     seconds: float
     """Of this session, checks and data included."""
-    speaks: bool = True
-    """False in all processes but the first."""
+    is_primary: bool = True
+    """False in all processes but the first, which alone writes files and reports."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -76,7 +74,7 @@ def train_target(
     Raises:
         UsageError, UnknownNameError, TargetError: what was asked cannot be done.
         DataError: the images are missing or damaged, or a checkpoint is.
-        CheckError: a sanity check failed, or the loss is no number any more.
+        CheckError: a sanity check failed, or the loss became NaN or infinite.
         ModelError: the model raised.
         OutputError: the run folder cannot be written; what was saved before is whole.
     """
@@ -84,10 +82,10 @@ def train_target(
     if options.run.tensorboard:
         check_tensorboard()
     processes = read_processes()
-    listener: Reporter = reporter if reporter is not None and processes.first else SilentReporter()
+    listener: Reporter = reporter if reporter is not None and processes.is_primary else SilentReporter()
     folder, saved = _find_saved(options)
     options = merge_saved(text, options, saved) if saved is not None else options
-    device = choose_device(options.machine.device, processes)
+    device = find_device(options.machine.device or choose_default_device(), processes.local_rank)
     with tune_backends(options.machine.threads), keep_random_state(), join_processes(processes, device):
         session = _prepare(text, options, _Place(device, processes, listener))
         result = session.describe(())
@@ -126,15 +124,15 @@ class _Session:
     options: TrainOptions
     place: _Place
     data: Data
-    trainee: Classifier
+    classifier: Classifier
     configuration: Configuration
     recipe: Recipe
-    machine: Machine
+    execution: Execution
 
     def describe(self, findings: tuple[Finding, ...]) -> TrainResult:
         """The result before anything was trained."""
         return TrainResult(
-            title=self.trainee.title,
+            title=self.classifier.title,
             data=self.data.title,
             synthetic=self.data.synthetic,
             recipe=self.recipe,
@@ -146,8 +144,8 @@ class _Session:
             metrics=(),
             findings=findings,
             seconds=0.0,
-            speaks=self.place.processes.first,
-            notes=(*self.data.notes, *self.trainee.notes),
+            is_primary=self.place.processes.is_primary,
+            notes=(*self.data.notes, *self.classifier.notes),
         )
 
     def check(self) -> tuple[Finding, ...]:
@@ -155,10 +153,10 @@ class _Session:
         place = self.place
         failure: ArchscopeError | None = None
         findings: tuple[Finding, ...] = ()
-        if place.processes.first:
+        if place.processes.is_primary:
             place.reporter.note("checking the model before it is trained")
             try:
-                findings = check_candidate(self._make_subject())
+                findings = check_candidate(self._make_candidate())
             except ArchscopeError as error:
                 failure = error
         if not place.processes.agree(yes=failure is None, device=place.device):
@@ -170,9 +168,10 @@ class _Session:
     def train(self, folder: RunFolder | None, result: TrainResult) -> TrainResult:
         """Train what is left of the run, and see whether the labels belong to the images."""
         processes = self.place.processes
-        folder = folder or choose_folder(None, f"{self.trainee.title.split()[0]}-{self.recipe.name}")
+        folder = folder or choose_folder(f"{self.classifier.title.split()[0]}-{self.recipe.name}")
         blob = processes.share_bytes(
-            read_checkpoint(folder.last) if processes.first and self.options.run.resume else None, self.place.device
+            read_checkpoint(folder.last) if processes.is_primary and self.options.run.resume else None,
+            self.place.device,
         )
         state = unpack_checkpoint(blob, str(folder.last)) if blob is not None else None
         findings: tuple[Finding, ...] = ()
@@ -189,7 +188,7 @@ class _Session:
             known=self._load_images(_thin_out(self.data.train), augmented=False),
             classes=self.data.classes,
             configuration=self.configuration,
-            machine=self.machine,
+            execution=self.execution,
             processes=processes,
             reporter=self.place.reporter,
             options=self.options.run,
@@ -206,23 +205,23 @@ class _Session:
             count = len(errors)
             raise CheckError(
                 f"{count} check{'s' if count != 1 else ''} failed before the training: {codes}",
-                "mend the model; --no-check trains all the same",
+                "fix the model, or train without the checks: --no-check",
             )
 
-    def _make_subject(self) -> Candidate:
-        indices = pick_check_indices(self.data.train, max(self.trainee.size))
+    def _make_candidate(self) -> Candidate:
+        indices = pick_check_indices(self.data.train, max(self.classifier.size))
         images = self._load_images(self.data.train.take(indices), augmented=False)
         batch, labels = images.cut(0, len(images))
-        module = copy_module(self.trainee.module).to(self.place.device)
+        module = copy_module(self.classifier.module).to(self.place.device)
         return Candidate(module, batch.contiguous(), labels)
 
     def _make_trainer(self) -> Trainer:
         schedule = Schedule(self.recipe, self.configuration.epochs, self.configuration.seed)
         images = self._load_images(self.data.train, augmented=True)
-        return Trainer(self.trainee.module, images, schedule, self.machine, self.place.processes)
+        return Trainer(self.classifier.module, images, schedule, self.execution, self.place.processes)
 
     def _load_images(self, images: ImageSet, *, augmented: bool) -> DeviceImages:
-        options = make_pipeline_options(self.recipe, self.trainee.size, channels_last=self.machine.channels_last)
+        options = make_pipeline_options(self.recipe, self.classifier.size, channels_last=self.execution.channels_last)
         if not augmented:
             options = replace(options, padding=0, flip=False)
         return DeviceImages(images, options, self.place.device)
@@ -249,18 +248,29 @@ def _prepare(text: str, options: TrainOptions, place: _Place) -> _Session:
         )
     configuration = replace(configuration, data_digest=digest)
     wanted = Wanted(len(data.classes), data.image_shape, options.side)
-    trainee = build_classifier(text, options.arguments, wanted, configuration.seed)
+    classifier = build_classifier(text, options.arguments, wanted, configuration.seed)
     recipe = fit_recipe(
         find_recipe(configuration.recipe, as_printed=configuration.as_printed),
         len(data.train),
-        normalised=trainee.normalised,
+        normalised=classifier.normalised,
         batch_size=configuration.batch_size,
         rate=configuration.learning_rate,
     )
-    for note in (*data.notes, *trainee.notes):
+    for note in (*data.notes, *classifier.notes):
         place.reporter.note(note)
-    machine = choose_machine(options.machine, recipe, place.device)
-    return _Session(options, place, data, trainee, configuration, recipe, machine)
+    execution = choose_execution(options.machine, recipe, place.device)
+    return _Session(options, place, data, classifier, configuration, recipe, execution)
+
+
+def choose_execution(options: MachineOptions, recipe: Recipe, device: torch.device) -> Execution:
+    """How `recipe` runs on `device`: accelerated recipes in bfloat16 (else float16) and channels-last on CUDA."""
+    fast = recipe.accelerated and device.type == "cuda"
+    precision: Precision = "float32"
+    if options.precision is not None:
+        precision = options.precision
+    elif fast:
+        precision = "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    return Execution(device, precision, channels_last=fast, compiled=options.compiled)
 
 
 def _load_once(options: TrainOptions, place: _Place) -> Data:

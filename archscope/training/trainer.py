@@ -1,9 +1,11 @@
-"""A trainee, images and a recipe go in; epochs of training come out, and the state to go on from between them.
+"""Epochs of training, and the state to go on from between them.
 
 Nothing random outlives an epoch: every generator is seeded by the run's seed and the epoch's number, so that a run
 that goes on from a checkpoint computes what it would have computed.
 """
 
+import random
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite, isnan
@@ -13,15 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from archscope.core.errors import CheckError
-from archscope.training.classifier import run_model
-from archscope.training.machine import Machine
-from archscope.training.pipeline import DeviceImages, draw_plan, list_batches, mix_seed, share_batch
+from archscope.machine.clock import Stopwatch
+from archscope.machine.precision import Execution
+from archscope.training.data.pipeline import DeviceImages, draw_plan, list_batches, mix_seed, share_batch
+from archscope.training.evaluation import read_scores, run_model
 from archscope.training.processes import Processes
-from archscope.training.randomness import seed_generators
 from archscope.training.recipes import LOSS_INTERVAL, Recipe, find_rate
 from archscope.training.reporter import Reporter, StepReport
-from archscope.training.scores import read_scores
-from archscope.training.stopwatch import Stopwatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +50,18 @@ class Trainer:
     """Trains one module; the state between epochs is `state()`."""
 
     def __init__(
-        self, module: nn.Module, images: DeviceImages, schedule: Schedule, machine: Machine, processes: Processes
+        self, module: nn.Module, images: DeviceImages, schedule: Schedule, execution: Execution, processes: Processes
     ) -> None:
-        self.module = module.to(machine.device)
-        if machine.channels_last:
+        self.module = module.to(execution.device)
+        if execution.channels_last:
             self.module.to(memory_format=torch.channels_last)
         self._images = images
         self._schedule = schedule
-        self._machine = machine
+        self._execution = execution
         self._processes = processes
         self._batches = list_batches(len(images), schedule.recipe.batch_size, processes.count)
         self._optimizer = make_optimizer(self.module, schedule.recipe)
-        self._scaler = machine.make_scaler()
+        self._scaler = execution.make_scaler()
         self._forward = self._prepare_forward()
 
     @property
@@ -91,12 +91,12 @@ class Trainer:
     def train_epoch(self, epoch: int, reporter: Reporter) -> EpochOutcome:
         """Train for epoch `epoch` (from 0).
 
-        Raises CheckError where the loss is no number any more, ModelError where the model raises.
+        Raises CheckError where the loss becomes NaN or infinite, ModelError where the model raises.
         """
         seed_generators(mix_seed(self._schedule.seed, epoch, self._processes.rank))
         self.module.train()
-        tally = _Tally(self._machine.device)
-        watch = Stopwatch(self._machine.device)
+        tally = _Tally(self._execution.device)
+        watch = Stopwatch(self._execution.device)
         rate = 0.0
         for iteration, (batch, labels, share) in enumerate(self._feed(epoch, watch), start=1):
             rate = self._set_rate(epoch * self.steps + iteration - 1)
@@ -113,16 +113,16 @@ class Trainer:
     @property
     def _looks_at_every_loss(self) -> bool:
         """Not where that would make the device, or other processes, wait."""
-        return self._machine.device.type == "cpu" and self._processes.count == 1
+        return self._execution.device.type == "cpu" and self._processes.count == 1
 
     def _prepare_forward(self) -> nn.Module:
-        forward: nn.Module = self._processes.wrap(self.module, self._machine.device)
-        return torch.compile(forward) if self._machine.compiled else forward  # type: ignore[return-value]
+        forward: nn.Module = self._processes.wrap(self.module, self._execution.device)
+        return torch.compile(forward) if self._execution.compiled else forward  # type: ignore[return-value]
 
     def _feed(self, epoch: int, watch: Stopwatch) -> Iterator[tuple[Tensor, Tensor, float]]:
         """This process's part of each batch, and what its mean loss counts for in the batch's."""
         rank, count = self._processes.rank, self._processes.count
-        plan = draw_plan(len(self._images), self._images.options, self._schedule.seed, epoch).to(self._machine.device)
+        plan = draw_plan(len(self._images), self._images.options, self._schedule.seed, epoch).to(self._execution.device)
         for start, stop in self._batches:
             mine = share_batch(start, stop, rank, count)
             with watch.time():
@@ -137,7 +137,7 @@ class Trainer:
 
     def _step(self, batch: Tensor, labels: Tensor, share: float, tally: "_Tally") -> None:
         recipe = self._schedule.recipe
-        with self._machine.autocast():
+        with self._execution.autocast():
             scores = read_scores(run_model(lambda: self._forward(batch)), len(batch))
             loss = scores.find_loss(labels, recipe.label_smoothing)
         tally.add(loss.detach(), scores.logits.detach(), labels)
@@ -203,3 +203,12 @@ def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.SGD:
         if parameters
     ]
     return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=recipe.nesterov)
+
+
+def seed_generators(seed: int) -> None:
+    """Seed torch (all devices), Python and, where it is loaded, NumPy. `seed` is from 0 to 2^63 - 1."""
+    torch.manual_seed(seed)
+    random.seed(seed)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(seed % 2**32)

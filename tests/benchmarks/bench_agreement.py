@@ -11,11 +11,10 @@ import time
 import torch
 from torch.utils.benchmark import Timer
 
-from archscope.benchmarking.clock import HostClock
 from archscope.benchmarking.layers import split_time
-from archscope.benchmarking.runner import TimedWorkload, run_interleaved
 from archscope.benchmarking.statistics import Ratio, compare_interleaved, find_quantile
-from archscope.benchmarking.workload import ModelWorkload
+from archscope.benchmarking.workload import ModelWorkload, TimedWorkload, run_interleaved
+from archscope.machine.clock import HostClock
 from archscope.models.registry import build_model, default_input_shape
 
 CPU = torch.device("cpu")

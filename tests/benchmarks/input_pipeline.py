@@ -17,12 +17,11 @@ from functools import partial
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from archscope.training.cifar10 import load_data
-from archscope.training.images import ImageSet
-from archscope.training.pipeline import DeviceImages, draw_plan, list_batches, make_pipeline_options
+from archscope.training.data.images import ImageSet
+from archscope.training.data.pipeline import DeviceImages, draw_plan, list_batches, make_pipeline_options
+from archscope.training.data.sources import load_data, make_synthetic
 from archscope.training.recipes import find_recipe
 from archscope.training.reporter import SilentReporter
-from archscope.training.synthetic import make_synthetic
 
 BATCH = 512
 ROUNDS = 5

@@ -142,4 +142,4 @@ def test_wrong_words_exit_2(capsys: Capture, words: tuple[str, ...]) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA")
 def test_no_cuda_names_what_is_there(capsys: Capture) -> None:
     assert main(["bench", "resnet20", "--device", "cuda"]) == 2
-    assert "there is: cpu (" in capsys.readouterr().err
+    assert "available: cpu (" in capsys.readouterr().err

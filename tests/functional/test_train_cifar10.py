@@ -17,6 +17,7 @@ import pytest
 import torch
 
 import archscope
+from archscope.training.curves import can_draw
 
 pytestmark = pytest.mark.slow
 
@@ -116,7 +117,7 @@ def test_the_homework_and_kill_9(name: str, cifar10: Path, tmp_path: Path) -> No
     assert code == 0, err
     process = start(tmp_path / "cut", cifar10, name, *words, "--no-check")
     run = tmp_path / "cut" / "run"
-    while not (run / "curves.svg").exists():
+    while not (run / "metrics.jsonl").exists() or not (run / "metrics.jsonl").read_text():
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.05)
     time.sleep(1)
@@ -126,4 +127,5 @@ def test_the_homework_and_kill_9(name: str, cifar10: Path, tmp_path: Path) -> No
     code, _, err = train(tmp_path / "cut", cifar10, name, "--resume")
     assert code == 0, err
     assert hash_weights(run) == hash_weights(tmp_path / "whole" / "run")
-    assert (run / "curves.svg").read_text() == (tmp_path / "whole" / "run" / "curves.svg").read_text()
+    if can_draw():
+        assert (run / "curves.svg").read_text() == (tmp_path / "whole" / "run" / "curves.svg").read_text()

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import archscope
+from archscope.training.curves import can_draw
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +69,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def assert_same(folder: Path, whole: Path) -> None:
     assert hash_weights(folder) == hash_weights(whole)
     assert (folder / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
-    assert (folder / "curves.svg").read_bytes() == (whole / "curves.svg").read_bytes()
+    if can_draw():
+        assert (folder / "curves.svg").read_bytes() == (whole / "curves.svg").read_bytes()
     assert not list(folder.glob(".*"))
 
 
@@ -99,7 +101,7 @@ from pathlib import Path
 from archscope.training import run_folder
 real = run_folder.write_bytes
 count = 0
-def write(path, blob):
+def write(path, blob, remedy):
     global count
     if path.name == "last.pt":
         count += 1
@@ -107,7 +109,7 @@ def write(path, blob):
             part = path.with_name(f".{path.name}.part")
             part.write_bytes(blob[: len(blob) // 2])
             os.kill(os.getpid(), signal.SIGKILL)
-    real(path, blob)
+    real(path, blob, remedy)
 run_folder.write_bytes = write
 """
     code, _ = finish(start(folder, code=half))
@@ -122,7 +124,7 @@ run_folder.write_bytes = write
 def test_ctrl_c(whole: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     process = start(folder)
-    while not (folder / "curves.svg").exists():
+    while not (folder / "last.pt").exists():
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGINT)

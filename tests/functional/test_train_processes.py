@@ -63,7 +63,7 @@ def test_two_processes_go_on(tmp_path: Path) -> None:
     assert first.returncode == 0, first.stderr
     second = run(tmp_path, TORCHRUN, "two", "--resume")
     assert second.returncode == 0, second.stderr
-    assert "going on after epoch 1 of 2" in second.stderr
+    assert "resuming after epoch 1 of 2" in second.stderr
     whole = run(tmp_path, TORCHRUN, "whole", "--no-check")
     assert whole.returncode == 0, whole.stderr
     resumed, straight = read_weights(tmp_path / "two"), read_weights(tmp_path / "whole")

@@ -15,9 +15,8 @@ from archscope.core.finding import Finding
 from archscope.tracing.calls import observe_calls
 from archscope.tracing.observer import ForwardObserver, ModuleCall
 from archscope.training.checks.candidate import Candidate, keep_dropout_off, list_batch_norms, recalibrate
-from archscope.training.classifier import run_model
-from archscope.training.randomness import seed_generators
-from archscope.training.scores import read_scores
+from archscope.training.evaluation import read_scores, run_model
+from archscope.training.trainer import seed_generators
 
 SEED = 20_09
 SAME = 1e-5

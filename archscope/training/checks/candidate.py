@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from archscope.training.classifier import run_model
-from archscope.training.scores import Scores, read_scores
+from archscope.training.evaluation import Scores, read_scores, run_model
 
 
 @dataclass(frozen=True, slots=True)

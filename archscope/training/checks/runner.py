@@ -17,7 +17,7 @@ from archscope.training.checks.learning import check_overfitting
 from archscope.training.checks.start import Start, observe_start
 from archscope.training.checks.steps import check_gradients, check_parameter_updates, take_steps
 from archscope.training.classifier import copy_module
-from archscope.training.images import ImageSet
+from archscope.training.data.images import ImageSet
 
 START_CHECKS: tuple[Callable[[Start], list[Finding]], ...] = (
     check_inputs,

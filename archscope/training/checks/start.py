@@ -11,7 +11,7 @@ from archscope.core.operators import find_operator
 from archscope.tracing.calls import observe_calls
 from archscope.tracing.observer import ModuleCall, OperationObserver
 from archscope.training.checks.candidate import Candidate, keep_dropout_off, list_batch_norms
-from archscope.training.scores import HEAD_WEIGHT, read_scores
+from archscope.training.evaluation import HEAD_WEIGHT, read_scores
 
 WEIGHTED = (nn.modules.conv._ConvNd, nn.Linear)
 

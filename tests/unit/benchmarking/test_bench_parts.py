@@ -2,28 +2,27 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import jsonschema
 import pytest
 import torch
 from torch import nn
 
-from archscope.benchmarking.ceiling import Ceiling
-from archscope.benchmarking.clock import FakeClock, HostClock
 from archscope.benchmarking.compare import compare_with_old, describe_ratios, read_old, tell_ratios
-from archscope.benchmarking.datasheet import find_datasheet
 from archscope.benchmarking.document import build_document
 from archscope.benchmarking.layers import average_middle, run_pass
-from archscope.benchmarking.machine import record_machine
 from archscope.benchmarking.options import StepOptions, Variant
 from archscope.benchmarking.report import build_bench_table, build_layer_table
-from archscope.benchmarking.results import BenchReport, LayerTime, Memory, TrainingVerdict, VariantResult
-from archscope.benchmarking.roofline import Work, find_floor, list_work
+from archscope.benchmarking.results import BenchReport, Memory, TrainingVerdict, VariantResult
+from archscope.benchmarking.roofline import Ceiling, LayerTime, Work, find_datasheet, find_floor, list_work
 from archscope.benchmarking.statistics import Timing
 from archscope.benchmarking.training_check import judge_losses
 from archscope.benchmarking.workload import ModelWorkload, find_loss
 from archscope.core.errors import DataError, ModelError
 from archscope.core.schemas import load_schema
+from archscope.machine.clock import HostClock
+from archscope.machine.environment import record_machine
 from archscope.rendering import render
 
 FP32 = Variant("cpu", "fp32")
@@ -56,15 +55,14 @@ def test_a_step_has_three_phases_and_leaves_no_gradients() -> None:
     assert len(make_workload(training=False).run(lambda: None)) == 2
 
 
-def test_every_moment_is_charged_to_one_module() -> None:
-    clock = FakeClock()
+def test_every_moment_is_charged_to_one_module(clock: Any) -> None:
     mark = clock.mark
 
     def ticking():
         clock.advance(1)
         return mark()
 
-    clock.mark = ticking  # type: ignore[method-assign]
+    clock.mark = ticking
     forward, backward = run_pass(make_workload(), clock)
     assert set(forward) == {"", "conv", "relu", "fc", "(loss)"}
     # Each mark is a tick: one for each beginning and each end, and one for the loss.
@@ -163,8 +161,8 @@ def test_document_keeps_to_its_schema_and_table_says_all() -> None:
     assert document["targets"][0]["utilisation"] == pytest.approx(6e6 / 4.0145e-3 / 1e9, rel=1e-4)
     assert document["targets"][0]["images_per_second"] == pytest.approx(8 / 4.0145e-3, rel=1e-4)
     layers = render(build_layer_table(report.results[0], CEILING), "plain")
-    assert "forward: the modules sum to 1.00 ms, the whole takes 1.00 ms (+0.0 %)" in layers
-    assert "compute bound modules take 100 % of forward" in layers
+    assert "forward: the modules add up to 1.00 ms, the whole takes 1.00 ms (+0.0 %)" in layers
+    assert "compute-bound modules take 100 % of forward" in layers
 
 
 def test_an_older_run(tmp_path) -> None:
@@ -174,11 +172,11 @@ def test_an_older_run(tmp_path) -> None:
     ratios = compare_with_old(make_report(1.2), old)
     lines = list(tell_ratios(ratios, "old.json"))
     assert len(lines) == 2
-    assert "takes 1.200 times as long" in lines[0]
+    assert "takes 1.200x the time" in lines[0]
     assert lines[0].endswith("slower")
     assert describe_ratios(ratios)[0]["verdict"] == "slower"
     same = list(tell_ratios(compare_with_old(make_report(1.04), old), "old.json"))
-    assert "no difference, less than 10 % across runs" in same[0]
+    assert "no difference (runs differ by up to 10 % anyway)" in same[0]
     assert list(tell_ratios({}, "old.json")) == ["old.json has no target with the same device, precision and batch"]
     with pytest.raises(DataError, match="timed training steps"):
         compare_with_old(replace(make_report(), step=StepOptions(inference=True)), old)
@@ -187,7 +185,7 @@ def test_an_older_run(tmp_path) -> None:
     with pytest.raises(DataError, match="there is no file"):
         read_old(tmp_path / "absent.json")
     path.write_text("{}", encoding="utf-8")
-    with pytest.raises(DataError, match="no document of schema"):
+    with pytest.raises(DataError, match="not a document of schema"):
         read_old(path)
 
 
@@ -196,4 +194,4 @@ def test_verdicts_about_losses() -> None:
     assert judge_losses([2.3] * 5 + [1.0] * 15, blank, 0.5).passed
     flat = judge_losses([2.3] * 20, blank, 0.1)
     assert flat.reason == "the loss did not fall: 2.300 at the start, 2.300 after 20 steps"
-    assert judge_losses([2.3, float("nan")], blank, None).reason == "the loss is no number any more at step 2"
+    assert judge_losses([2.3, float("nan")], blank, None).reason == "the loss became NaN or infinite at step 2"

@@ -1,12 +1,11 @@
 """Medians, intervals, ratios and verdicts by hand; nothing is timed."""
 
 import random
+from typing import Any
 
 import pytest
 
-from archscope.benchmarking.batches import find_largest_batch
-from archscope.benchmarking.clock import FakeClock
-from archscope.benchmarking.runner import TimedWorkload, run_interleaved
+from archscope.benchmarking.memory import probe_largest_batch
 from archscope.benchmarking.statistics import (
     Timing,
     compare_interleaved,
@@ -15,7 +14,7 @@ from archscope.benchmarking.statistics import (
     find_quantile,
     is_settled,
 )
-from archscope.benchmarking.warmup import warm_up
+from archscope.benchmarking.workload import TimedWorkload, run_interleaved, warm_up
 
 
 def test_quantiles_lie_between_neighbours() -> None:
@@ -82,7 +81,7 @@ class Scripted:
 
     phases = ("forward", "backward")
 
-    def __init__(self, clock: FakeClock, forward_ms: float, backward_ms: float) -> None:
+    def __init__(self, clock: Any, forward_ms: float, backward_ms: float) -> None:
         self.clock, self.forward_ms, self.backward_ms = clock, forward_ms, backward_ms
         self.runs = 0
 
@@ -95,21 +94,19 @@ class Scripted:
         return marks
 
 
-def test_thirty_blocks_in_turns_by_a_fake_clock() -> None:
-    clock = FakeClock()
+def test_thirty_blocks_in_turns_by_a_fake_clock(clock: Any) -> None:
     lanes = [TimedWorkload(Scripted(clock, 1, 2), clock), TimedWorkload(Scripted(clock, 2, 4), clock)]
     run_interleaved(lanes, seconds=100, now=lambda: clock.now_ms / 1e3)
     for lane, scale in zip(lanes, (1, 2), strict=True):
         timings = lane.read_timings()
         assert lane.complete
-        assert lane.warmth.settled
+        assert lane.warmup.settled
         assert lane.steps_of_block == (4 if scale == 1 else 2)  # 10 ms of 3 ms steps, of 6 ms steps
         assert [timings[name].median for name in ("forward", "backward", "step")] == [scale, 2 * scale, 3 * scale]
         assert len(timings["step"].samples) == 30
 
 
-def test_time_that_ends_first_leaves_three_blocks() -> None:
-    clock = FakeClock()
+def test_time_that_ends_first_leaves_three_blocks(clock: Any) -> None:
     lane = TimedWorkload(Scripted(clock, 1000, 1000), clock)
     run_interleaved([lane], seconds=2, now=lambda: clock.now_ms / 1e3)
     assert len(lane.samples) == 3
@@ -119,9 +116,9 @@ def test_time_that_ends_first_leaves_three_blocks() -> None:
 @pytest.mark.parametrize("largest", [1, 7, 100, 1000])
 @pytest.mark.parametrize("guess", [1, 32, 5000])
 def test_the_largest_batch_within_five_percent(largest: int, guess: int) -> None:
-    found = find_largest_batch(lambda batch: batch <= largest, guess)
+    found = probe_largest_batch(lambda batch: batch <= largest, guess)
     assert found <= largest <= max(found * 1.05, found + 1)
 
 
 def test_no_batch_fits() -> None:
-    assert find_largest_batch(lambda batch: False, 32) == 0
+    assert probe_largest_batch(lambda batch: False, 32) == 0

@@ -1,12 +1,13 @@
 """Calls that cannot work, and what is said about them."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from torch import nn
 
-from archscope.core.errors import TargetError, UnknownNameError, UsageError
+from archscope.core.errors import FixedArgumentError, TargetError, UnknownNameError, UsageError
 from archscope.targets.constructor import call_constructor, check_call, describe_value
 
 
@@ -68,8 +69,16 @@ def test_an_argument_refused_further_down_is_named_too() -> None:
 
 
 def test_position_only_arguments_cannot_be_given() -> None:
-    with pytest.raises(TargetError, match="by position only"):
+    with pytest.raises(FixedArgumentError, match="by position only") as caught:
         check_call(positional, {"width": 1}, "positional")
+    assert caught.value.name == "width"
+
+
+@pytest.mark.parametrize("call", [lambda **given: Net(width=3, **given), lambda **given: Net(3, **given)])
+def test_arguments_that_a_factory_sets_itself_cannot_be_given(call: Callable[..., nn.Module]) -> None:
+    with pytest.raises(FixedArgumentError, match="make sets width itself") as caught:
+        call_constructor(call, {"width": 1, "scale": 1.0, "name": "n"}, "make")
+    assert (caught.value.name, caught.value.remedy) == ("width", "leave out --arg width")
 
 
 def test_what_a_constructor_raises_says_where() -> None:

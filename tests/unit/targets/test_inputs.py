@@ -6,7 +6,7 @@ from torch import nn
 
 from archscope.core.errors import UsageError
 from archscope.core.words import parse_input
-from archscope.targets.inputs import choose_inputs, find_dtype
+from archscope.targets.inputs import change_batch, choose_inputs, find_dtype, make_arguments
 from archscope.targets.target import InputTensor, Target
 
 
@@ -46,3 +46,21 @@ def test_without_words_the_targets_own_inputs_are_taken() -> None:
 def test_the_dtype_is_that_of_the_weights() -> None:
     assert find_dtype(nn.Linear(2, 2).half()) is torch.float16
     assert find_dtype(nn.Identity()) is torch.float32
+
+
+def test_another_batch() -> None:
+    state = InputTensor("state", (2, 1, 8))
+    length = InputTensor("length", ())
+    assert change_batch((IMAGE, IDS, state, length), 5) == (
+        InputTensor(None, (5, 3, 224, 224)),
+        InputTensor("input_ids", (5, 16), "int64"),
+        state,  # its first dimension is not that of the first input
+        length,
+    )
+    assert change_batch((IMAGE,), None) == (IMAGE,)
+    image = InputTensor(None, (3, 8, 8), group="images")
+    assert change_batch((image, image), 3) == (image, image, image)
+    (ids,), named = make_arguments(
+        target(InputTensor(None, (1, 4), "int64")), nn.Identity(), (), torch.device("meta"), 6
+    )
+    assert (ids.shape, ids.dtype, named) == ((6, 4), torch.int64, {})

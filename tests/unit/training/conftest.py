@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from archscope.training.binary import CLASSES, FOLDER, TEST_FILE, TRAIN_FILES, Layout
-from archscope.training.images import Data, ImageSet
+from archscope.training.data.binary import CLASSES, FOLDER, TEST_FILE, TRAIN_FILES, Layout
+from archscope.training.data.images import Data, ImageSet
 
 TINY = Layout(per_file=20, train_per_class=10, test_per_class=2)
 """The official layout with 20 records a file."""

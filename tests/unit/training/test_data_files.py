@@ -12,12 +12,13 @@ import pytest
 import torch
 
 from archscope.core.errors import DataError, MissingPackageError
-from archscope.training import binary, cifar10, folders
-from archscope.training.binary import CLASSES, FOLDER, RECORD_BYTES, TEST_FILE, TRAIN_FILES, Layout, read_archive
-from archscope.training.download import Published
-from archscope.training.images import Data, fingerprint_data
+from archscope.training.data import binary, download, folders
+from archscope.training.data import sources as cifar10
+from archscope.training.data.binary import CLASSES, FOLDER, RECORD_BYTES, TEST_FILE, TRAIN_FILES, Layout, read_archive
+from archscope.training.data.download import Published
+from archscope.training.data.images import Data, fingerprint_data
+from archscope.training.data.sources import make_synthetic
 from archscope.training.reporter import SilentReporter
-from archscope.training.synthetic import make_synthetic
 
 WriteBinary = Callable[..., Path]
 
@@ -135,7 +136,7 @@ class TestArchive:
 
     def test_a_file_that_is_gone(self, tmp_path: Path) -> None:
         with pytest.raises(DataError, match="cannot read"):
-            binary.hash_file(tmp_path / "nothing")
+            download.hash_file(tmp_path / "nothing")
 
 
 def load(where: str | None, layout: Layout) -> Data:

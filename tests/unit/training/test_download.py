@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from archscope.core.errors import DataError, OutputError
-from archscope.training import cifar10
-from archscope.training import download as downloads
-from archscope.training.download import Published, download
+from archscope.training.data import download as downloads
+from archscope.training.data import sources as cifar10
+from archscope.training.data.download import Published, download
 from archscope.training.reporter import SilentReporter
 
 BLOB = bytes(range(256)) * 64
@@ -153,7 +153,7 @@ def test_a_disk_that_is_full(server: Server, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(downloads, "_open", lambda part, start: Full())
     with pytest.raises(OutputError, match="No space left on device") as caught:
         download(publish(server), tmp_path / "file", lambda done, total: None)
-    assert "goes on where it stopped" in caught.value.remedy
+    assert "continues where it stopped" in caught.value.remedy
 
 
 def test_a_disk_that_fills_at_the_end(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,9 @@
-"""What happens rarely: overflow while overfitting, too little memory, times on CUDA, files that cannot be kept."""
+"""What happens rarely: overflow while overfitting, too little memory, files that cannot be kept."""
 
 import os
 import random
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from archscope.core.errors import DataError, ModelError, OutputError, TargetError
-from archscope.training import classifier, stopwatch
-from archscope.training.checkpoint import read_checkpoint
+from archscope.training import classifier
 from archscope.training.checks.agreement import differs, find_first_difference
 from archscope.training.checks.candidate import Candidate
 from archscope.training.checks.learning import check_overfitting, make_trial_optimizer
 from archscope.training.checks.start import observe_scales
-from archscope.training.classifier import run_model
-from archscope.training.machine import choose_device
-from archscope.training.processes import Processes
-from archscope.training.randomness import seed_generators
-from archscope.training.run_folder import RunFolder
-from archscope.training.stopwatch import Stopwatch
-from archscope.training.writing import make_folder
+from archscope.training.evaluation import run_model
+from archscope.training.run_folder import RunFolder, read_checkpoint
+from archscope.training.trainer import seed_generators
 
 Batch = tuple[Tensor, Tensor]
 
@@ -122,6 +118,18 @@ class TestModelErrors:
         with pytest.raises(TargetError):
             classifier.build_classifier(f"{path}:net", {}, classifier.Wanted(10, (3, 8, 8)), seed=0)
 
+    def test_a_factory_that_sets_the_classes_itself(self, tmp_path: Path) -> None:
+        path = tmp_path / "fixed.py"
+        path.write_text(
+            "from torch import nn\n"
+            "def base(num_classes, width=4):\n    return nn.Sequential(nn.Flatten(), nn.LazyLinear(num_classes))\n"
+            "def net(**given):\n    return base(num_classes=12, **given)\n"
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # lazy modules are new
+            made = classifier.build_classifier(f"{path}:net", {}, classifier.Wanted(10, (3, 8, 8)), seed=0)
+        assert made.notes[-1].endswith("gives 12 scores for 10 classes: its constructor takes no num_classes")
+
     def test_a_constructor_that_fails(self, tmp_path: Path) -> None:
         path = tmp_path / "fails.py"
         path.write_text("def net(num_classes=10):\n    raise ValueError('no')\n")
@@ -138,33 +146,6 @@ class TestModelErrors:
         assert caught.value.remedy == "--input N resizes the images to NxN"
 
 
-class TestCuda:
-    def test_times_are_those_of_events(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        class Event:
-            def record(self) -> None:
-                pass
-
-            def elapsed_time(self, other: object) -> float:
-                return 250.0
-
-        monkeypatch.setattr(stopwatch, "_make_event", Event)
-        monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
-        watch = Stopwatch(torch.device("cuda", 0))
-        for _ in range(2):
-            with watch.time():
-                pass
-        assert watch.read_seconds() == 0.5
-        assert watch.read_seconds() == 0.5
-
-    def test_a_process_takes_its_own_device(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(torch, "empty", lambda *sizes, device: None)
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-        assert choose_device(None, Processes(3, 4, 1)) == torch.device("cuda", 1)
-        assert choose_device("cuda:2", Processes(3, 4, 1)) == torch.device("cuda", 2)
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-        assert choose_device(None, Processes()) == torch.device("cpu")
-
-
 class TestFiles:
     def test_a_checkpoint_that_cannot_be_kept(self, tmp_path: Path) -> None:
         with pytest.raises(OutputError, match=r"cannot write .*epoch001-0.5000.pt"):
@@ -172,7 +153,7 @@ class TestFiles:
 
     def test_a_configuration_that_is_no_object(self, tmp_path: Path) -> None:
         (tmp_path / "config.json").write_text("[1]")
-        with pytest.raises(DataError, match="is no configuration of a run"):
+        with pytest.raises(DataError, match="is not the configuration of a run"):
             RunFolder(tmp_path).read_config()
 
     def test_a_checkpoint_that_cannot_be_read(self, tmp_path: Path) -> None:
@@ -183,7 +164,18 @@ class TestFiles:
     def test_a_folder_that_cannot_be_written_in(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(os, "access", lambda path, mode: False)
         with pytest.raises(OutputError, match="permission denied"):
-            make_folder(tmp_path)
+            RunFolder(tmp_path).prepare()
+        monkeypatch.undo()
+        (tmp_path / "file").touch()
+        with pytest.raises(OutputError, match="cannot make") as caught:
+            RunFolder(tmp_path / "file").prepare()
+        assert "--run-dir" in caught.value.remedy
+
+    def test_what_a_killed_run_left_is_removed(self, tmp_path: Path) -> None:
+        (tmp_path / ".last.pt.x1.part").touch()
+        (tmp_path / ".mine").touch()
+        RunFolder(tmp_path).prepare()
+        assert [path.name for path in tmp_path.iterdir()] == [".mine"]
 
 
 def test_every_generator_starts_from_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from archscope.machine.precision import Execution
 from archscope.training.checks.labels import Outcome, check_labels
+from archscope.training.data.images import Data
+from archscope.training.data.pipeline import DeviceImages, PipelineOptions
 from archscope.training.evaluation import EvaluationOptions, evaluate
-from archscope.training.images import Data
-from archscope.training.machine import Machine
-from archscope.training.pipeline import DeviceImages, PipelineOptions
 
-MACHINE = Machine(torch.device("cpu"), "float32", channels_last=False, compiled=False)
+EXECUTION = Execution(torch.device("cpu"))
 
 
 def load(data: Data) -> DeviceImages:
@@ -29,14 +29,14 @@ class Knows(nn.Module):
 
 
 def test_accuracy_of_all_and_of_each_class(data: Data) -> None:
-    result = evaluate(Knows(), load(data), MACHINE, EvaluationOptions(3, batch_size=7))
+    result = evaluate(Knows(), load(data), EXECUTION, EvaluationOptions(3, batch_size=7))
     assert result.class_accuracy == (1.0, 1.0, 0.0)
     assert result.accuracy == pytest.approx(2 / 3)
 
 
 def test_the_loss_is_the_mean_over_the_images(data: Data, make_net: Callable[..., nn.Sequential]) -> None:
     net, images = make_net(), load(data)
-    result = evaluate(net, images, MACHINE, EvaluationOptions(3, batch_size=7))
+    result = evaluate(net, images, EXECUTION, EvaluationOptions(3, batch_size=7))
     batch, labels = images.cut(0, 30)
     with torch.no_grad():
         expected = functional.cross_entropy(net.eval()(batch), labels)
@@ -46,11 +46,11 @@ def test_the_loss_is_the_mean_over_the_images(data: Data, make_net: Callable[...
 def test_flags_are_put_back_and_statistics_stay(data: Data, make_net: Callable[..., nn.Sequential]) -> None:
     net = make_net()
     net[1].eval()
-    evaluate(net, load(data), MACHINE, EvaluationOptions(3))
+    evaluate(net, load(data), EXECUTION, EvaluationOptions(3))
     assert net.training
     assert not net[1].training
     assert int(net[4].num_batches_tracked) == 0
-    evaluate(net, load(data), MACHINE, EvaluationOptions(3, in_training=True))
+    evaluate(net, load(data), EXECUTION, EvaluationOptions(3, in_training=True))
     assert int(net[4].num_batches_tracked) == 1
     assert not net[1].training
 

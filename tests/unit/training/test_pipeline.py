@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from archscope.training.images import Data, ImageSet
-from archscope.training.pipeline import (
+from archscope.training.data.images import Data, ImageSet
+from archscope.training.data.pipeline import (
     DeviceImages,
     EpochPlan,
     PipelineOptions,

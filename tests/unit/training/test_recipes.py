@@ -40,7 +40,7 @@ def test_as_printed_undoes_the_corrections() -> None:
     assert printed.schedule == StepDecay(5, 0.9, early=True)
     assert (printed.flip, printed.tests_in_training, printed.test_batch_size) == (False, True, 4)
     assert "as printed" in printed.source
-    with pytest.raises(UsageError, match="means nothing with the recipe fast"):
+    with pytest.raises(UsageError, match="does not apply to the recipe fast"):
         find_recipe("fast", as_printed=True)
 
 

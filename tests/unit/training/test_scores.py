@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from archscope.core.errors import ModelError
-from archscope.training.scores import Scores, read_scores
+from archscope.training.evaluation import Scores, read_scores
 
 Output = namedtuple("Output", ["logits", "aux_logits2", "aux_logits1"])
 SCORES, HEAD = torch.zeros(4, 10), torch.ones(4, 10)

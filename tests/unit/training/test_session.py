@@ -14,10 +14,12 @@ import torch
 
 from archscope.core.errors import CheckError, DataError, ModelError, OutputError, TargetError, UsageError
 from archscope.core.finding import Finding
-from archscope.training.images import Data, ImageSet
+from archscope.rendering import render
+from archscope.training.curves import can_draw
+from archscope.training.data.images import Data, DataSubset, ImageSet
 from archscope.training.options import MachineOptions, RunOptions, TrainOptions
+from archscope.training.report import build_result_table
 from archscope.training.reporter import EpochMetrics, EpochTimes, SilentReporter, StepReport
-from archscope.training.selection import DataSubset
 from archscope.training.session import TrainResult, train_target
 
 
@@ -88,7 +90,8 @@ class TestRunFolder:
         result = train()
         folder = tmp_path / "run"
         names = {path.name for path in folder.iterdir()}
-        assert names == {"config.json", "environment.json", "metrics.jsonl", "last.pt", "curves.svg"}
+        assert names - {"curves.svg"} == {"config.json", "environment.json", "metrics.jsonl", "last.pt"}
+        assert ("curves.svg" in names) == can_draw()
         lines = read_lines(folder)
         assert [line["epoch"] for line in lines] == [1, 2]
         assert {"train_loss", "test_loss", "test_accuracy", "class_accuracy"} <= lines[0].keys()
@@ -100,9 +103,29 @@ class TestRunFolder:
         assert state["model"]["classifier.2.weight"].shape == (3, 512)
         assert json.loads((folder / "environment.json").read_text())["torch"] == torch.__version__
         assert json.loads((folder / "config.json").read_text())["seed"] == 1
-        assert (folder / "curves.svg").read_text().startswith("<svg")
         assert result.folder == folder
         assert not result.failed
+
+    def test_without_matplotlib_one_note_says_so(
+        self, train: Train, options: TrainOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("archscope.training.curves.find_spec", lambda name: None)
+        listener = Listener()
+        result = train(reporter=listener)
+        told = [note for note in listener.notes if "curves.svg" in note]
+        assert told == ["curves.svg needs matplotlib: pip install 'torch-archscope[plot]'"]
+        assert not (tmp_path / "run" / "curves.svg").exists()
+        assert [line["epoch"] for line in read_lines(tmp_path / "run")] == [1, 2]
+        assert "curves.svg" not in render(build_result_table(result))
+
+    @pytest.mark.slow
+    def test_with_matplotlib_the_curves_are_kept(self, train: Train, tmp_path: Path) -> None:
+        pytest.importorskip("matplotlib", reason="the curves need the extra plot")
+        listener = Listener()
+        result = train(reporter=listener)
+        assert (tmp_path / "run" / "curves.svg").read_text().startswith("<?xml")
+        assert not [note for note in listener.notes if "curves.svg" in note]
+        assert "environment.json, curves.svg" in render(build_result_table(result))
 
     def test_it_learns(self, train: Train) -> None:
         result = train(epochs=6)
@@ -161,9 +184,9 @@ class TestResume:
         listener = Listener()
         train(reporter=listener, epochs=4, run=resume(options))
         assert [entry.epoch for entry in listener.epochs] == [3, 4]
-        assert "going on after epoch 2 of 4" in listener.notes[-1]
+        assert "resuming after epoch 2 of 4" in listener.notes[-1]
         assert hash_weights(tmp_path / "run") == hash_weights(tmp_path / "whole")
-        for name in ("metrics.jsonl", "curves.svg"):
+        for name in ("metrics.jsonl", "curves.svg") if can_draw() else ("metrics.jsonl",):
             assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
     @pytest.mark.parametrize("recipe", ["fast", "lecture-resnet"])
@@ -290,7 +313,7 @@ class TestResume:
     def test_somebody_else_s_checkpoint(self, train: Train, options: TrainOptions, tmp_path: Path) -> None:
         train(epochs=1)
         torch.save({"model": {}}, tmp_path / "run" / "last.pt")
-        with pytest.raises(DataError, match="no checkpoint of archscope"):
+        with pytest.raises(DataError, match="not a checkpoint of archscope"):
             train(epochs=2, run=resume(options))
 
     @pytest.mark.parametrize("text", ["{", "[]", '{"seed": 1}'])
@@ -396,9 +419,9 @@ class TestEnds:
             train_target("resnet20", options)
 
     def test_a_device_that_is_not_there(self, train: Train) -> None:
-        with pytest.raises(UsageError, match="--device rocket cannot be used"):
+        with pytest.raises(UsageError, match="--device rocket is not a device"):
             train(machine=MachineOptions(device="rocket"))
-        with pytest.raises(UsageError, match="computes nothing"):
+        with pytest.raises(UsageError, match="--device meta is not supported"):
             train(machine=MachineOptions(device="meta"))
 
 

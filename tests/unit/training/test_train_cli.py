@@ -5,13 +5,14 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from archscope.cli import train
 from archscope.cli.app import main
 from archscope.cli.train import TerminalReporter
-from archscope.training.images import Data
+from archscope.training.data.images import Data
 
 Capture = pytest.CaptureFixture[str]
 
@@ -91,7 +92,7 @@ def test_going_on(run: Run, capsys: Capture) -> None:
     assert run("--run-dir r") == 2
     assert "--resume" in capsys.readouterr().err
     assert run("--run-dir r --resume --epochs 2") == 0
-    assert "going on after epoch 1 of 2" in capsys.readouterr().err
+    assert "resuming after epoch 1 of 2" in capsys.readouterr().err
 
 
 def test_every_word_arrives(run: Run, tmp_path: Path) -> None:
@@ -141,7 +142,11 @@ def test_other_processes_are_silent(run: Run, capsys: Capture, monkeypatch: pyte
     from archscope.training import session
 
     real = session.train_target
-    monkeypatch.setattr(session, "train_target", lambda *words, **named: replace(real(*words, **named), speaks=False))
+
+    def silent(*words: Any, **named: Any) -> session.TrainResult:
+        return replace(real(*words, **named), is_primary=False)
+
+    monkeypatch.setattr(session, "train_target", silent)
     assert run("--no-check") == 0
     assert capsys.readouterr().out == ""
 

@@ -1,9 +1,10 @@
-"""An address and a checksum go in; a file beside its place, checked and then renamed, comes out.
+"""Downloads: into a file beside its place, which is checked and then renamed.
 
-A download that was cut goes on where it stopped: what has arrived stays in `NAME.part`.
+An interrupted download continues where it stopped: what has arrived stays in `NAME.part`.
 """
 
 import errno
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from archscope.core.errors import DataError, OutputError
-from archscope.training.binary import hash_file
 
 CHUNK_BYTES = 1 << 20
 TIMEOUT_SECONDS = 30
@@ -25,7 +25,7 @@ Tell = Callable[[int, int | None], None]
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A file that somebody published."""
+    """A published file."""
 
     url: str
     md5: str
@@ -46,16 +46,25 @@ def download(published: Published, path: Path, tell: Tell) -> None:
         if not problem:
             break
     else:
-        kept = f"; {part.stat().st_size:,} bytes are kept, the next try goes on there" if part.is_file() else ""
+        kept = f"; {part.stat().st_size:,} bytes are kept; the next try continues from there" if part.is_file() else ""
         raise DataError(f"cannot download {published.url}: {problem}{kept}", published.remedy)
     found = hash_file(part)
     if found != published.md5:
         part.unlink()
         raise DataError(
-            f"what came from {published.url} is damaged: its md5 is {found}, published is {published.md5}",
+            f"the download from {published.url} is damaged: its md5 is {found}, published is {published.md5}",
             f"it was deleted; try again, or {published.remedy}",
         )
     os.replace(part, path)
+
+
+def hash_file(path: Path) -> str:
+    """The md5 of a file, in hexadecimal. Raises DataError where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _make_folder(folder: Path) -> None:
@@ -113,5 +122,5 @@ def _open(part: Path, start: int):  # type: ignore[no-untyped-def]
 
 
 def _explain_full(part: Path, error: OSError) -> OutputError:
-    remedy = "free some space; the download goes on where it stopped" if error.errno == errno.ENOSPC else ""
+    remedy = "free some space; the download continues where it stopped" if error.errno == errno.ENOSPC else ""
     return OutputError(f"cannot write {part}: {error.strerror or error}", remedy)

@@ -1,10 +1,9 @@
-"""The official binary version of CIFAR-10, as an archive or unpacked, goes in; checked images come out.
+"""The official binary version of CIFAR-10, as an archive or unpacked, checked record by record.
 
 Each file holds records of 3,073 bytes: a label, then 1,024 red, green and blue bytes, row-major 32x32. The archive is
 read in memory: nothing is unpacked, and nothing is unpickled.
 """
 
-import hashlib
 import tarfile
 import zlib
 from collections.abc import Mapping
@@ -14,7 +13,8 @@ from pathlib import Path
 import torch
 
 from archscope.core.errors import DataError
-from archscope.training.images import Data, ImageSet
+from archscope.training.data.download import hash_file
+from archscope.training.data.images import Data, ImageSet
 
 FOLDER = "cifar-10-batches-bin"
 RECORD_BYTES = 1 + 3 * 32 * 32
@@ -78,15 +78,6 @@ def read_archive(path: Path, md5: str, layout: Layout = OFFICIAL) -> Data:
     if missing:
         raise DataError(f"{path} lacks {', '.join(missing)}", "the binary version of CIFAR-10 is needed")
     return _assemble(blobs, str(path), layout)
-
-
-def hash_file(path: Path) -> str:
-    """The md5 of a file, in hexadecimal. Raises DataError where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _check_size(name: str, size: int, layout: Layout) -> None:

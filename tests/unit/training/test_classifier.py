@@ -1,4 +1,4 @@
-"""Targets become trainees: classes, sizes, heads; and batches that are none."""
+"""Targets become classifiers: classes, sizes, heads; and batches that are none."""
 
 import socket
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from torch import nn
 from archscope.core.errors import CheckError, TargetError, UnknownNameError, UsageError
 from archscope.training.checks.runner import check_training, pick_check_indices
 from archscope.training.classifier import Wanted, build_classifier, copy_module, find_family
-from archscope.training.images import ImageSet
-from archscope.training.machine import choose_machine
+from archscope.training.data.images import ImageSet
+from archscope.training.evaluation import read_scores
 from archscope.training.options import MachineOptions
 from archscope.training.processes import Processes, join_processes, read_processes
 from archscope.training.recipes import find_recipe
-from archscope.training.scores import read_scores
+from archscope.training.session import choose_execution
 from archscope.training.trainer import make_optimizer
 
 CPU = torch.device("cpu")
@@ -23,12 +23,12 @@ CIFAR = Wanted(10, (3, 32, 32))
 
 
 def test_a_cifar_model() -> None:
-    trainee = build_classifier("resnet20", {}, Wanted(2, (3, 32, 32)), seed=0)
-    assert trainee.module.fc.out_features == 2
-    assert trainee.size == (32, 32)
-    assert trainee.normalised
-    assert trainee.notes == ()
-    assert trainee.module.training
+    classifier = build_classifier("resnet20", {}, Wanted(2, (3, 32, 32)), seed=0)
+    assert classifier.module.fc.out_features == 2
+    assert classifier.size == (32, 32)
+    assert classifier.normalised
+    assert classifier.notes == ()
+    assert classifier.module.training
 
 
 def test_the_seed_decides_the_weights() -> None:
@@ -38,19 +38,19 @@ def test_the_seed_decides_the_weights() -> None:
 
 
 def test_images_are_resized_for_a_larger_input() -> None:
-    trainee = build_classifier("resnet18", {}, CIFAR, seed=0)
-    assert trainee.size == (224, 224)
-    assert trainee.module.fc.out_features == 10
-    assert trainee.notes == ("images are resized from 32x32 to 224x224 on the device",)
+    classifier = build_classifier("resnet18", {}, CIFAR, seed=0)
+    assert classifier.size == (224, 224)
+    assert classifier.module.fc.out_features == 10
+    assert classifier.notes == ("images are resized from 32x32 to 224x224 on the device",)
     assert build_classifier("resnet18", {}, Wanted(10, (3, 32, 32), side=64), seed=0).size == (64, 64)
     assert build_classifier("resnet18", {"stem": "cifar"}, CIFAR, seed=0).size == (32, 32)
 
 
 def test_heads_are_trained() -> None:
-    trainee = build_classifier("googlenet", {"aux": True}, CIFAR, seed=0)
-    scores = read_scores(trainee.module.train()(torch.zeros(2, 3, 224, 224)), 2)
+    classifier = build_classifier("googlenet", {"aux": True}, CIFAR, seed=0)
+    scores = read_scores(classifier.module.train()(torch.zeros(2, 3, 224, 224)), 2)
     assert len(scores.heads) == 2
-    assert not trainee.normalised
+    assert not classifier.normalised
 
 
 def test_unknown_names_pass_through() -> None:
@@ -119,18 +119,18 @@ def test_scales_are_not_decayed_where_the_recipe_adapts() -> None:
     assert [(len(group["params"]), group["weight_decay"]) for group in groups] == [(4, 5e-4)]
 
 
-class TestMachine:
+class TestExecution:
     def test_fast_is_accelerated_on_cuda_only(self, monkeypatch: pytest.MonkeyPatch) -> None:
         cuda, cpu = torch.device("cuda", 0), torch.device("cpu")
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
-        machine = choose_machine(MachineOptions(), find_recipe("fast"), cuda)
-        assert (machine.precision, machine.channels_last) == ("bfloat16", True)
+        execution = choose_execution(MachineOptions(), find_recipe("fast"), cuda)
+        assert (execution.precision, execution.channels_last) == ("bfloat16", True)
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
-        assert choose_machine(MachineOptions(), find_recipe("fast"), cuda).precision == "float16"
+        assert choose_execution(MachineOptions(), find_recipe("fast"), cuda).precision == "float16"
         for recipe, device in (("fast", cpu), ("lecture-vgg", cuda)):
-            machine = choose_machine(MachineOptions(), find_recipe(recipe), device)
-            assert (machine.precision, machine.channels_last) == ("float32", False)
-        asked = choose_machine(MachineOptions(precision="float32"), find_recipe("fast"), cuda)
+            execution = choose_execution(MachineOptions(), find_recipe(recipe), device)
+            assert (execution.precision, execution.channels_last) == ("float32", False)
+        asked = choose_execution(MachineOptions(precision="float32"), find_recipe("fast"), cuda)
         assert asked.precision == "float32"
 
 
@@ -153,7 +153,7 @@ class TestProcesses:
         assert read_processes() == Processes(3, 4, 3)
         monkeypatch.setenv("LOCAL_RANK", "1")
         assert read_processes() == Processes(3, 4, 1)
-        assert not read_processes().first
+        assert not read_processes().is_primary
         monkeypatch.setenv("RANK", "first")
         with pytest.raises(UsageError, match="must be numbers"):
             read_processes()

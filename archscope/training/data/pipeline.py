@@ -1,4 +1,4 @@
-"""Images on a device go in; augmented, normalised batches come out, made on that device a whole batch at a time.
+"""Augmented, normalised batches, made on the device that holds the images, a whole batch at a time.
 
 What is drawn depends on the seed and the epoch only, not on the device, the batch or the number of processes.
 """
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from archscope.training.images import ImageSet
+from archscope.training.data.images import ImageSet
 from archscope.training.recipes import Channels, Recipe
 
 

@@ -1,4 +1,4 @@
-"""Class folders of images (`train/CLASS/*.png`, `test/CLASS/*.jpg`) go in; images in memory come out."""
+"""Images in class folders: `train/CLASS/*.png`, `test/CLASS/*.jpg`."""
 
 import warnings
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from archscope.core.errors import DataError
 from archscope.targets.imports import import_extra
-from archscope.training.images import Data, ImageSet
+from archscope.training.data.images import Data, ImageSet
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 LARGEST_SIDE = 512
@@ -83,7 +83,7 @@ def _check_size(path: Path, found: tuple[int, int], wanted: tuple[int, int] | No
     if wanted is not None and found != wanted:
         raise DataError(
             f"{path} is {height}x{width}, the images before it are {wanted[0]}x{wanted[1]}",
-            "all images must have one size; the target's own input is reached by resizing on the device",
+            "all images must have the same size; they are resized to the target's input on the device",
         )
     if max(found) > LARGEST_SIDE:
         raise DataError(

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from archscope.core.errors import UnknownNameError, UsageError
-from archscope.training.images import Data, fingerprint_data
-from archscope.training.selection import DataSubset, select_data
+from archscope.training.data.images import Data, DataSubset, fingerprint_data, select_data
 
 
 def test_nothing_asked_changes_nothing(data: Data) -> None:
