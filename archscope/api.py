@@ -29,9 +29,11 @@ class Summary:
 
     def to_dict(self, *, ops: bool = False) -> dict[str, Any]:
         """The JSON document `archscope.trace/1`; with `ops`, also every operation and the dataflow."""
-        from archscope.core.document import trace_to_document
+        from archscope.core.codec import encode
+        from archscope.core.saved import build_trace_document
 
-        return trace_to_document(self.trace, self.costs, ops=ops)
+        document: dict[str, Any] = encode(build_trace_document(self.trace, self.costs, ops=ops))
+        return document
 
     def save(self, path: str | Path, *, ops: bool = True) -> None:
         """Write the JSON document beside `path` and rename it there. Raises OutputError."""

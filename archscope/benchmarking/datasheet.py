@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from archscope.benchmarking.options import Dtype
+from archscope.core.documents.bench import Dtype
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from archscope.benchmarking.options import Dtype
+from archscope.core.documents.bench import Dtype
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from archscope.benchmarking.clock import Mark
-from archscope.benchmarking.options import Dtype
 from archscope.benchmarking.precision import autocast, use_precision
+from archscope.core.documents.bench import Dtype
 from archscope.core.errors import ModelError
 from archscope.tracing.structure import iterate_tensors
 from archscope.training.scores import read_scores

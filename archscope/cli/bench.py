@@ -14,8 +14,9 @@ from archscope.core.errors import CheckError, ModelError, UnknownNameError, Usag
 from archscope.core.words import parse_arguments, parse_input
 
 if TYPE_CHECKING:
-    from archscope.benchmarking.options import BenchOptions, Dtype, TrainingOptions, Variant
+    from archscope.benchmarking.options import BenchOptions, TrainingOptions, Variant
     from archscope.benchmarking.results import BenchReport
+    from archscope.core.documents.bench import BenchDocument, Dtype
 
 EXAMPLES = (
     "archscope bench resnet20 --device cpu --seconds 1",
@@ -103,10 +104,11 @@ def run_bench(
 
 
 def _bench(targets: Sequence[str], options: "BenchOptions", output: Output, old_path: Path | None) -> None:
-    from archscope.benchmarking.compare import read_old
     from archscope.benchmarking.session import bench_targets
+    from archscope.core.codec import read_document
+    from archscope.core.documents.bench import BenchDocument
 
-    old = read_old(old_path) if old_path is not None else None
+    old = read_document(old_path, BenchDocument) if old_path is not None else None
     report = bench_targets(targets, options, _StderrListener())
     _show(report, output, old, str(old_path))
     if report.interrupted:
@@ -114,15 +116,14 @@ def _bench(targets: Sequence[str], options: "BenchOptions", output: Output, old_
     _complain(report)
 
 
-def _show(report: "BenchReport", output: Output, old: object, old_name: str) -> None:
-    from archscope.benchmarking.compare import compare_with_old, describe_ratios, tell_ratios
+def _show(report: "BenchReport", output: Output, old: "BenchDocument | None", old_name: str) -> None:
+    from archscope.benchmarking.compare import compare_with_old, list_ratios, tell_ratios
     from archscope.benchmarking.document import build_document
     from archscope.benchmarking.report import build_bench_table, build_layer_table
 
-    ratios = compare_with_old(report, old) if isinstance(old, dict) else None
+    ratios = None if old is None else compare_with_old(report, old)
     if output.wants_json:
-        compared = {} if ratios is None else {"compared": describe_ratios(ratios)}
-        output.write_document({**build_document(report), **compared})
+        output.write_document(build_document(report, None if ratios is None else list_ratios(ratios)))
         return
     lines = () if ratios is None else tuple(tell_ratios(ratios, old_name))
     split = [result for result in report.results if result.layers]

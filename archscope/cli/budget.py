@@ -1,7 +1,6 @@
 """`archscope budget`: exit code 1 when a model is larger than allowed, or than it was."""
 
 import re
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +22,8 @@ from archscope.core.errors import UnknownNameError, UsageError
 from archscope.core.units import format_exact
 
 if TYPE_CHECKING:
-    from archscope.analysis.budget import Check, Measured
+    from archscope.analysis.budget import Measured
+    from archscope.core.finding import Check
 
 EXAMPLES = (
     "archscope budget resnet18 --max-params 12M --max-macs 2G",
@@ -107,18 +107,12 @@ def _check(
 
 
 def _show(checks: "list[Check]", word: str) -> None:
-    from archscope.core.files import format_json
+    from archscope.core.codec import format_document
+    from archscope.core.documents.findings import build_budget_document
     from archscope.rendering.findings import render_findings
 
     if word == "json":
-        document = {
-            "schema": "archscope.budget/1",
-            "kept": not any(check.finding for check in checks),
-            "checks": [
-                {**asdict(check), "finding": asdict(check.finding) if check.finding else None} for check in checks
-            ],
-        }
-        write_stdout(format_json(document))
+        write_stdout(format_document(build_budget_document(checks)))
         return
     broken = [check.finding for check in checks if check.finding]
     write_stdout(render_findings(broken, word))

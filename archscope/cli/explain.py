@@ -80,12 +80,12 @@ def run_explain(
 
 def _show(summary: "Summary", layer: str | None, output: Output) -> None:
     from archscope.analysis.explain import Explainer
-    from archscope.tables.explanation import build_explanation_table, explain_to_document
+    from archscope.tables.explanation import build_explain_document, build_explanation_table
 
     explainer = Explainer(summary.trace, summary.costs)
     explanations = explainer.explain_all() if layer is None else (explainer.explain_words(layer),)
     if output.wants_json:
-        output.write_document(explain_to_document(explanations, summary.trace))
+        output.write_document(build_explain_document(explanations, summary.trace))
     elif layer is None:
         _write_handout(explanations, summary, output)
     else:

@@ -61,7 +61,7 @@ def run_fit(
         raise UsageError(f"{target} is a saved trace, which cannot be run at another batch", "name the model itself")
     specs, given = tuple(parse_input(text) for text in inputs or ()), parse_arguments(arguments or ())
 
-    from archscope.memory.document import build_fit_table, fit_to_document
+    from archscope.memory.document import build_fit_document, build_fit_table
     from archscope.memory.fit import FitRequest, find_fit
 
     fit = find_fit(
@@ -76,7 +76,7 @@ def run_fit(
         )
     )
     if output.wants_json:
-        output.write_document(fit_to_document(fit))
+        output.write_document(build_fit_document(fit))
     else:
         output.write_table(build_fit_table(fit))
     if fit.fits is False:

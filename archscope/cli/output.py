@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from archscope.core.errors import OutputError
 
 if TYPE_CHECKING:
+    from archscope.core.codec import Document
     from archscope.core.table import Table
     from archscope.rendering import RenderOptions, TableFormat
 
@@ -35,11 +35,11 @@ class Output:
         options = RenderOptions() if self.path else describe_stdout()
         self._write(self.format.render(table, options))
 
-    def write_document(self, document: Mapping[str, object]) -> None:
+    def write_document(self, document: "Document") -> None:
         """Write a JSON document."""
-        from archscope.core.files import format_json
+        from archscope.core.codec import format_document
 
-        self._write(format_json(document))
+        self._write(format_document(document))
 
     def write_text(self, text: str) -> None:
         """Write a text that a command has made itself."""

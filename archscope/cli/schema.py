@@ -16,12 +16,18 @@ EXAMPLES = (
 
 @report_failures
 def run_schema(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="trace, table, ...")], debug: DebugOption = False
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="trace, table, explain, verify, counters, fit, budget, findings, train or bench."
+        ),
+    ],
+    debug: DebugOption = False,
 ) -> None:
     """Print the JSON Schema (draft 2020-12) of an output."""
     import json
 
-    from archscope.core.schemas import load_schema
+    from archscope.core.documents import load_schema
 
     write_stdout(json.dumps(load_schema(name), indent=2) + "\n")
 

@@ -1,12 +1,11 @@
 """The words of a target go in; its Summary comes out: traced now, or read from a saved trace without torch."""
 
-import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archscope.core.errors import DataError, ModelError, UsageError
+from archscope.core.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from archscope.api import Summary
@@ -40,15 +39,9 @@ def is_saved(target: str) -> bool:
 def read_summary(path: Path) -> "Summary":
     """The Summary in a file that `archscope trace -o x.json` wrote. Raises DataError where it cannot be read."""
     from archscope.api import Summary
-    from archscope.core.document import costs_from_document, trace_from_document
+    from archscope.core.codec import read_document
+    from archscope.core.documents.trace import TraceDocument
+    from archscope.core.saved import read_costs, read_trace
 
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(
-            f"there is no file {path}", "make one with: archscope trace TARGET --ops -o trace.json"
-        ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"cannot read {path} as JSON: {error}") from error
-    trace = trace_from_document(document, needs_ops=False)
-    return Summary(trace, costs_from_document(document), trace.target)
+    document = read_document(path, TraceDocument)
+    return Summary(read_trace(document), read_costs(document), document.target)

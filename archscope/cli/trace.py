@@ -1,7 +1,7 @@
 """`archscope trace`: every layer of one forward pass, as a tree or a list."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -99,10 +99,11 @@ def _show(summary: "Summary", view: _View, output: Output) -> None:
     from archscope.tables.layers import LayerTableOptions, build_layer_table
 
     if output.wants_json and view.selection is None:
-        document = summary.to_dict(ops=view.ops)
-        if view.receptive:
-            _add_fields(document, summary)
-        output.write_document(document)
+        from archscope.core.saved import build_trace_document
+        from archscope.tables.receptive import build_receptive_entries
+
+        fields = build_receptive_entries(summary.trace) if view.receptive else None
+        output.write_document(build_trace_document(summary.trace, summary.costs, ops=view.ops, receptive=fields))
         return
     options = LayerTableOptions(
         title=summary.title,
@@ -113,14 +114,6 @@ def _show(summary: "Summary", view: _View, output: Output) -> None:
         selection=view.selection,
     )
     output.write_table(build_layer_table(summary.trace, summary.costs, options))
-
-
-def _add_fields(document: "dict[str, Any]", summary: "Summary") -> None:
-    """Each layer's receptive field by spatial dimension, under `receptive`."""
-    from archscope.tables.receptive import describe_layers
-
-    for entry, field in zip(document["layers"], describe_layers(summary.trace), strict=True):
-        entry["receptive"] = field
 
 
 def register(app: typer.Typer) -> None:

@@ -13,9 +13,10 @@ from archscope.core.errors import CheckError, UnknownNameError, UsageError
 from archscope.core.words import parse_arguments
 
 if TYPE_CHECKING:
+    from archscope.core.documents.findings import EpochMetrics
     from archscope.core.finding import Finding
     from archscope.training.options import Keep, MachineOptions, RunOptions, TrainOptions
-    from archscope.training.reporter import EpochMetrics, EpochTimes, StepReport
+    from archscope.training.reporter import EpochTimes, StepReport
     from archscope.training.session import TrainResult
 
 EXAMPLES = (

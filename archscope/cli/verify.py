@@ -96,9 +96,9 @@ def _verify(word: str | None, verdicts: tuple[str, ...], output: Output, *, gith
     if github:
         _write_github(shown, output.path)
     elif output.wants_json:
-        from archscope.papers.report import describe_entries
+        from archscope.papers.report import build_verify_document
 
-        output.write_document(describe_entries(shown))
+        output.write_document(build_verify_document(shown))
     else:
         _write_table(entries, word, verdicts, output)
     broken = [entry.fact.id for entry in entries if entry.broken]
@@ -133,12 +133,12 @@ def _compare_counters(
     word: str | None, inputs: Sequence[str] | None, arguments: Sequence[str] | None, output: Output
 ) -> None:
     from archscope.counters.compare import SAMPLE, compare_counters
-    from archscope.counters.report import build_table, describe_comparisons
+    from archscope.counters.report import build_counters_document, build_table
 
     options = read_trace_options(inputs, arguments, train=False, mode=None)
     comparisons = [compare_counters(target, options) for target in ((word,) if word else SAMPLE)]
     if output.wants_json:
-        output.write_document(describe_comparisons(comparisons))
+        output.write_document(build_counters_document(comparisons))
     else:
         output.write_table(build_table(comparisons))
 

@@ -7,6 +7,7 @@ its target a new number, so that edges follow the data and not the storage.
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from archscope.core.errors import DataError
 from archscope.core.tensors import TensorSpec
 
 Setting: TypeAlias = "bool | int | float | str | tuple[Setting, ...] | None"
@@ -209,3 +210,11 @@ class Trace:
     def root(self) -> LayerCall:
         """The call of the traced module itself."""
         return self.layers[0]
+
+    def check_ops(self) -> None:
+        """Raise DataError where the trace was saved without its operations."""
+        if not self.ops and len(self.layers) > 1 and self.failure is None:
+            raise DataError(
+                f"the trace of {self.target!r} was saved without its operations",
+                "save it with them: archscope trace TARGET --ops -o trace.json",
+            )

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
 
+from archscope.core.documents.figures import Verdict
 from archscope.papers import (
     adaptive,
     alexnet,
@@ -25,7 +26,7 @@ from archscope.papers.measurement import MeasureError, UnavailableError, Value
 from archscope.papers.networks import Networks
 from archscope.papers.published import Fact, index_facts, list_sources, load_facts
 from archscope.papers.registry import REGISTRY, Case
-from archscope.papers.verdicts import Verdict, judge_with_reason
+from archscope.papers.verdicts import judge_with_reason
 
 FILE = "explanations.toml"
 

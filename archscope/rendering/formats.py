@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
+from archscope.core.codec import fill, format_document
+from archscope.core.documents.tables import ColumnEntry, TableDocument
 from archscope.core.errors import UnknownNameError
-from archscope.core.files import format_json
 from archscope.core.table import Cell, Row, Table, get_value, place_cells
 from archscope.rendering.grid import LayoutOptions, lay_out
 from archscope.rendering.latex import render_latex
-
-TABLE_SCHEMA = "archscope.table/1"
 
 
 def render_csv(table: Table) -> str:
@@ -27,20 +26,14 @@ def render_csv(table: Table) -> str:
 
 
 def render_json(table: Table) -> str:
+    """The text of the table's document."""
+    return format_document(build_table_document(table))
+
+
+def build_table_document(table: Table) -> TableDocument:
     """The document of schema `archscope.table/1`."""
-    return format_json(
-        {
-            "schema": TABLE_SCHEMA,
-            "title": table.title,
-            "subtitle": table.subtitle,
-            "columns": [
-                {"key": column.key, "title": column.title, "unit": column.unit, "kind": column.kind}
-                for column in table.columns
-            ],
-            "rows": [_list_values(table, row) for row in table.rows],
-            "notes": list(table.notes),
-        }
-    )
+    columns = tuple(fill(ColumnEntry, column) for column in table.columns)
+    return fill(TableDocument, table, columns=columns, rows=tuple(_list_values(table, row) for row in table.rows))
 
 
 def _list_values(table: Table, row: Row) -> dict[str, int | float | str | None]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from archscope.core.documents.findings import EpochMetrics
 from archscope.core.errors import DataError
-from archscope.training.reporter import EpochMetrics
 
 FORMAT = "archscope.checkpoint/1"
 KEYS = frozenset({"format", "model", "optimizer", "scaler", "epoch", "metrics", "config"})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from math import floor, log10
 
-from archscope.training.reporter import EpochMetrics
+from archscope.core.documents.findings import EpochMetrics
 
 WIDTH, HEIGHT = 880, 380
 PANEL_WIDTH, PANEL_HEIGHT = 340, 230

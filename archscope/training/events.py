@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from archscope.core.documents.findings import EpochMetrics
 from archscope.core.errors import MissingPackageError
-from archscope.training.reporter import EpochMetrics
 
 FOLDER = "tensorboard"
 

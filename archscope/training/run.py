@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+from archscope.core.documents.findings import EpochMetrics
 from archscope.core.errors import CheckError
 from archscope.core.finding import Finding
 from archscope.training.checkpoint import pack_checkpoint, pack_metrics, unpack_metrics
@@ -19,7 +20,7 @@ from archscope.training.machine import Machine
 from archscope.training.options import RunOptions
 from archscope.training.pipeline import DeviceImages
 from archscope.training.processes import Processes
-from archscope.training.reporter import EpochMetrics, EpochTimes, Reporter
+from archscope.training.reporter import EpochTimes, Reporter
 from archscope.training.run_folder import CONFIG, CURVES, ENVIRONMENT, RunFolder, open_folder
 from archscope.training.trainer import EpochOutcome, Trainer
 from archscope.training.writing import write_bytes

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from archscope.core.documents.findings import EpochMetrics
 from archscope.core.errors import ArchscopeError, CheckError, DataError, UsageError
 from archscope.core.finding import Finding
 from archscope.tracing.isolation import keep_random_state
@@ -24,7 +25,7 @@ from archscope.training.options import TrainOptions
 from archscope.training.pipeline import DeviceImages, make_pipeline_options
 from archscope.training.processes import Processes, join_processes, read_processes
 from archscope.training.recipes import Recipe, find_recipe, fit_recipe
-from archscope.training.reporter import EpochMetrics, Reporter, SilentReporter
+from archscope.training.reporter import Reporter, SilentReporter
 from archscope.training.run import Run, run_epochs
 from archscope.training.run_folder import RunFolder, choose_folder
 from archscope.training.selection import select_data

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import torch
 
+from archscope.core.documents.findings import EpochMetrics
 from archscope.core.errors import CheckError, DataError, ModelError, OutputError, TargetError, UsageError
 from archscope.core.finding import Finding
 from archscope.training.images import Data, ImageSet
 from archscope.training.options import MachineOptions, RunOptions, TrainOptions
-from archscope.training.reporter import EpochMetrics, EpochTimes, SilentReporter, StepReport
+from archscope.training.reporter import EpochTimes, SilentReporter, StepReport
 from archscope.training.selection import DataSubset
 from archscope.training.session import TrainResult, train_target
 
