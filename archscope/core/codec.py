@@ -42,8 +42,8 @@ class Document(msgspec.Struct, frozen=True, tag_field="schema"):
 
     noun: ClassVar[str] = "document"
     """What people call it."""
-    command: ClassVar[str] = ""
-    """What makes one, for whoever brings something else; empty where nobody brings any."""
+    remedy: ClassVar[str] = ""
+    """For whoever brings something else."""
     constraints: ClassVar[Mapping[str, Any]] = {}
     """What its JSON Schema says beyond the types."""
 
@@ -118,26 +118,36 @@ def decode(data: object, kind: type[KindT], name: str = "") -> KindT:
 
     `name` is where the data came from: a file, for instance.
     """
-    if issubclass(kind, Document):
-        _check_schema(data, kind, name or "the document")
+    if hasattr(kind, "schema_word"):
+        _check_schema(data, cast("type[Document]", kind), name or "the document")
     try:
         return msgspec.convert(data, kind, dec_hook=_read_custom)
     except msgspec.ValidationError as error:
-        raise DataError(_explain(str(error), kind, name)) from error
+        raise DataError(_explain(str(error), kind, name), _find_remedy(kind)) from error
     except RecursionError as error:
         raise DataError(f"{name or 'the document'} is nested too deeply") from error
 
 
+def decode_text(text: str | bytes, kind: type[KindT], name: str = "") -> KindT:
+    """The `kind` that a JSON text stands for. Raises DataError as `decode` does."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"cannot read {name or 'the document'} as JSON: {error}", getattr(kind, "remedy", "")
+        ) from error
+    return decode(data, kind, name)
+
+
 def read_document(path: Path, kind: type[DocumentT]) -> DocumentT:
     """The document in a file. Raises DataError where there is none."""
-    remedy = f"make one with: {kind.command}" if kind.command else ""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        blob = path.read_bytes()
     except FileNotFoundError as error:
-        raise DataError(f"there is no file {path}", remedy) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"cannot read {path} as JSON: {error}") from error
-    return decode(data, kind, str(path))
+        raise DataError(f"there is no file {path}", kind.remedy) from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    return decode_text(blob, kind, str(path))
 
 
 def build_schema(kind: type[Document]) -> dict[str, Any]:
@@ -200,13 +210,17 @@ def _read_setting(value: object) -> Setting:
     raise ValueError(f"{value!r} is not a setting")
 
 
+def _find_remedy(kind: type) -> str:
+    return getattr(kind, "remedy", "")
+
+
 def _check_schema(data: object, kind: type[Document], name: str) -> None:
     found = data.get("schema") if isinstance(data, Mapping) else None
     if found != kind.schema_word():
         told = f"its schema is {found!r}, not" if found is not None else "its schema is not"
         raise DataError(
             f"{name} is not a {kind.noun}: {told} {kind.schema_word()!r}",
-            f"make one with: {kind.command}" if kind.command else "",
+            kind.remedy,
         )
 
 

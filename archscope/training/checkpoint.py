@@ -1,4 +1,4 @@
-"""The state of a training goes in, bytes come out, and back: loaded with `weights_only=True` only."""
+"""The state of a training as bytes, and back: loaded with `weights_only=True` only."""
 
 import io
 import pickle
@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from archscope.core.codec import decode, encode
 from archscope.core.documents.findings import EpochMetrics
 from archscope.core.errors import DataError
 
@@ -46,20 +47,10 @@ def read_checkpoint(path: Path) -> bytes | None:
 
 def pack_metrics(metrics: tuple[EpochMetrics, ...]) -> list[dict[str, Any]]:
     """Plain data: what a line of metrics.jsonl holds, for each epoch."""
-    return [
-        {
-            "epoch": entry.epoch,
-            "train_loss": entry.train_loss,
-            "train_accuracy": entry.train_accuracy,
-            "test_loss": entry.test_loss,
-            "test_accuracy": entry.test_accuracy,
-            "class_accuracy": dict(entry.class_accuracy),
-            "learning_rate": entry.learning_rate,
-        }
-        for entry in metrics
-    ]
+    entries: list[dict[str, Any]] = encode(metrics)
+    return entries
 
 
-def unpack_metrics(entries: list[dict[str, Any]]) -> tuple[EpochMetrics, ...]:
-    """The inverse of `pack_metrics`."""
-    return tuple(EpochMetrics(**entry) for entry in entries)
+def unpack_metrics(entries: object) -> tuple[EpochMetrics, ...]:
+    """The inverse of `pack_metrics`. Raises DataError where they are damaged."""
+    return decode(entries, tuple[EpochMetrics, ...], "the metrics of the checkpoint")

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from archscope.core.codec import fill
 from archscope.core.documents.findings import EpochMetrics
 from archscope.core.errors import ArchscopeError, CheckError, DataError, UsageError
 from archscope.core.finding import Finding
@@ -248,7 +249,7 @@ def _prepare(text: str, options: TrainOptions, place: _Place) -> _Session:
         raise DataError(
             "the images are not those that the run began with", "name the same --data, --classes and --subset"
         )
-    configuration = replace(configuration, data_digest=digest)
+    configuration = fill(Configuration, configuration, data_digest=digest)
     wanted = Wanted(len(data.classes), data.image_shape, options.side)
     trainee = build_classifier(text, options.arguments, wanted, configuration.seed)
     recipe = fit_recipe(

@@ -167,7 +167,7 @@ class BenchDocument(Document, frozen=True, tag="archscope.bench/1"):
     """Times of forward, backward and optimizer step, memory and utilisation."""
 
     noun: ClassVar = "saved bench"
-    command: ClassVar = "archscope bench TARGET -o old.json"
+    remedy: ClassVar = "make one with: archscope bench TARGET -o old.json"
 
     archscope: str
     torch: str

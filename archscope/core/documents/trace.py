@@ -150,7 +150,7 @@ class TraceDocument(Document, frozen=True, tag="archscope.trace/1"):
     """One observed forward pass: archscope trace TARGET --format json."""
 
     noun: ClassVar = "saved trace"
-    command: ClassVar = "archscope trace TARGET --ops -o trace.json"
+    remedy: ClassVar = "make one with: archscope trace TARGET --ops -o trace.json"
     constraints: ClassVar = {"dependentRequired": {"ops": ["edges", "state"]}}
 
     archscope: str

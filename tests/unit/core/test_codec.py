@@ -58,7 +58,7 @@ class Whole(Document, frozen=True, tag="archscope.whole/1"):
     """A whole."""
 
     noun: ClassVar = "whole"
-    command: ClassVar = "make whole"
+    remedy: ClassVar = "make whole"
 
     parts: tuple[Part, ...]
     """Its parts."""
