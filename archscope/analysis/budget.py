@@ -1,4 +1,4 @@
-"""A trace, its costs and limits go in; one finding per broken budget comes out, with the layers that grew."""
+"""Budgets of a model: limits on its totals, or a baseline it must not outgrow, with the layers that grew."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

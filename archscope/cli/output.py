@@ -1,4 +1,4 @@
-"""What a command has to show goes in; text on stdout, or a file written beside its place and renamed, comes out."""
+"""Where a command shows its result: stdout, or a file that is written beside its place and renamed."""
 
 import os
 import shutil

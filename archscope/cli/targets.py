@@ -1,4 +1,4 @@
-"""The words of a target go in; its Summary comes out: traced now, or read from a saved trace without torch."""
+"""The Summary of a target in words: traced now, or read from a saved trace without torch."""
 
 import sys
 from contextlib import redirect_stdout

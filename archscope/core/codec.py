@@ -118,14 +118,17 @@ def decode(data: object, kind: type[KindT], name: str = "") -> KindT:
 
     `name` is where the data came from: a file, for instance.
     """
+    told, remedy = name or "the document", getattr(kind, "remedy", "")
     if hasattr(kind, "schema_word"):
-        _check_schema(data, cast("type[Document]", kind), name or "the document")
+        _check_schema(data, cast("type[Document]", kind), told)
     try:
         return msgspec.convert(data, kind, dec_hook=_read_custom)
     except msgspec.ValidationError as error:
-        raise DataError(_explain(str(error), kind, name), _find_remedy(kind)) from error
+        raise DataError(_explain(str(error), kind, name), remedy) from error
     except RecursionError as error:
-        raise DataError(f"{name or 'the document'} is nested too deeply") from error
+        raise DataError(f"{told} is nested too deeply", remedy) from error
+    except UnicodeEncodeError as error:
+        raise DataError(f"{told} holds half a character: {error.object!a}", remedy) from error
 
 
 def decode_text(text: str | bytes, kind: type[KindT], name: str = "") -> KindT:
@@ -133,9 +136,8 @@ def decode_text(text: str | bytes, kind: type[KindT], name: str = "") -> KindT:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"cannot read {name or 'the document'} as JSON: {error}", getattr(kind, "remedy", "")
-        ) from error
+        told = f"cannot read {name or 'the document'} as JSON: {error}"
+        raise DataError(told, getattr(kind, "remedy", "")) from error
     return decode(data, kind, name)
 
 
@@ -210,14 +212,10 @@ def _read_setting(value: object) -> Setting:
     raise ValueError(f"{value!r} is not a setting")
 
 
-def _find_remedy(kind: type) -> str:
-    return getattr(kind, "remedy", "")
-
-
 def _check_schema(data: object, kind: type[Document], name: str) -> None:
     found = data.get("schema") if isinstance(data, Mapping) else None
     if found != kind.schema_word():
-        told = f"its schema is {found!r}, not" if found is not None else "its schema is not"
+        told = f"its schema is {found!r}, not" if isinstance(found, str) else "its schema is not"
         raise DataError(
             f"{name} is not a {kind.noun}: {told} {kind.schema_word()!r}",
             kind.remedy,

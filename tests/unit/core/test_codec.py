@@ -106,6 +106,10 @@ class TestWriting:
         assert text.isascii()
         assert json.loads(text) == change(name="층")
 
+    def test_a_file_name_that_is_no_unicode_survives(self) -> None:
+        document = Whole((fill(Part, PART, name="\udcff.py"),))
+        assert decode(json.loads(format_document(document)), Whole).parts[0].name == "\udcff.py"
+
     def test_what_json_lacks_is_refused(self) -> None:
         with pytest.raises(ValueError, match="JSON"):
             format_document(Whole((), {"a": nan}))
@@ -144,6 +148,7 @@ class TestReading:
             (change(mode="up"), "parts[0].mode: 'up' is not one of off, on"),
             (change(settings=[]), "parts[0].settings: expected an object"),
             (change(settings={"a": {"b": 1}}), "parts[0].settings: {'b': 1} is not a setting"),
+            (PLAIN | {"\ud800": 1}, "the document holds half a character: '\\ud800'"),
             (PLAIN | {"by_name": {"x": "1"}}, "by_name[...]: expected a number, found a string"),
         ],
     )
