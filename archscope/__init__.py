@@ -1,11 +1,10 @@
 """archscope: look inside a PyTorch architecture.
 
-In: the name of a model or a `torch.nn.Module`. Out: a `Summary` of one observed forward pass.
-
     import archscope
 
-    summary = archscope.trace("resnet50")
+    summary = archscope.trace("resnet50")  # or a torch.nn.Module and its inputs
     summary.show()
+    summary["layer1.0.conv2"].output_shape  # (1, 64, 56, 56)
 
 Importing this package imports no torch: the names that need it are fetched from `archscope.api` when first used.
 """
@@ -17,7 +16,24 @@ from archscope.core.errors import ArchscopeError
 from archscope.version import __version__
 
 if TYPE_CHECKING:
-    from archscope.api import ForwardError, Summary, build, check_training, trace
+    from archscope.api import (
+        ForwardError,
+        Summary,
+        benchmark,
+        budget,
+        build,
+        check_training,
+        compare_counters,
+        explain,
+        fit,
+        list_models,
+        load,
+        schema,
+        table,
+        trace,
+        train,
+        verify,
+    )
 else:
 
     def __getattr__(name: str) -> object:
@@ -28,9 +44,47 @@ else:
         return value
 
 
-__all__ = ["ArchscopeError", "ForwardError", "Summary", "__version__", "build", "check_training", "trace"]
+_NAMES_OF_API = frozenset(
+    {
+        "ForwardError",
+        "Summary",
+        "benchmark",
+        "budget",
+        "build",
+        "check_training",
+        "compare_counters",
+        "explain",
+        "fit",
+        "list_models",
+        "load",
+        "schema",
+        "table",
+        "trace",
+        "train",
+        "verify",
+    }
+)
 
-_NAMES_OF_API = frozenset({"ForwardError", "Summary", "build", "check_training", "trace"})
+__all__ = [
+    "ArchscopeError",
+    "ForwardError",
+    "Summary",
+    "__version__",
+    "benchmark",
+    "budget",
+    "build",
+    "check_training",
+    "compare_counters",
+    "explain",
+    "fit",
+    "list_models",
+    "load",
+    "schema",
+    "table",
+    "trace",
+    "train",
+    "verify",
+]
 
 
 def __dir__() -> list[str]:

@@ -1,5 +1,6 @@
 """A target in words, or a module, as one observed forward pass with its costs, whether it came to its end or not."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,12 +10,17 @@ from torch import nn
 
 from archscope.analysis.costs import count_costs
 from archscope.core.cost import CostReport
-from archscope.core.trace import Mode, Setting, Trace
+from archscope.core.errors import ArchscopeError, UnknownNameError, UsageError, join_words
+from archscope.core.trace import Setting, Trace
 from archscope.core.words import InputSpec, TraceOptions
+from archscope.targets.constructor import describe_value
 from archscope.targets.inputs import make_arguments
 from archscope.targets.resolve import resolve_target
 from archscope.targets.target import Target
+from archscope.tracing.construction import construct_on_meta
+from archscope.tracing.executors import MetaExecutor
 from archscope.tracing.modes import Inputs, Request, Source, trace_request
+from archscope.tracing.structure import iterate_tensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +39,80 @@ class Observed:
 NO_INPUTS: Inputs = ((), {})
 
 
-def observe_module(
-    module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, mode: Mode | None = None
-) -> Observed:
-    """Trace one forward pass of a copy of `module`, under its own training flag."""
-    name = type(module).__name__
-    request = Request(
-        source=Source(instance=module), inputs=lambda module, device: (args, kwargs), target=name, mode=mode
-    )
-    return _observe(request, name)
+def observe_call(target: object, options: TraceOptions | None = None, given: Inputs = NO_INPUTS) -> Observed:
+    """Trace one forward pass of a module, or of a target in words, with `given` as forward's arguments.
+
+    Of a target in words, a keyword that holds no tensor and that forward does not name goes to the constructor, where
+    that takes it. Raises UnknownNameError, UsageError, TargetError where it cannot be found, built or called so.
+    """
+    options = options or TraceOptions()
+    if isinstance(target, str):
+        found, keywords = _settle_keywords(target, options.arguments, given[1])
+        return _observe_target(found, options, (given[0], keywords))
+    if not isinstance(target, nn.Module):
+        what = f"the class {target.__name__}" if isinstance(target, type) else describe_value(target)
+        raise UsageError(f"{what} cannot be traced", "give a torch.nn.Module, or the name of a model such as 'vgg16'")
+    name = type(target).__name__
+    if options.arguments:
+        raise UsageError(
+            f"this {name} is built already: constructor arguments ({', '.join(options.arguments)}) cannot reach it",
+            "give them to the constructor, or name the model in words: archscope.trace('resnet18', num_classes=10)",
+        )
+    held = target
+    found = Target(name, name, lambda: held, is_instance=True)
+    return _observe_target(found, options, given, keep_flags=True)
 
 
-def observe_target(text: str, options: TraceOptions | None = None, given: Inputs = NO_INPUTS) -> Observed:
-    """Trace the target `text`; `given` are forward's arguments where they come from Python.
+def observe_target(text: str, options: TraceOptions | None = None) -> Observed:
+    """Trace the target `text` on the inputs that the options name, else on its own.
 
     Raises UnknownNameError, UsageError, TargetError where the target cannot be found or built.
     """
     options = options or TraceOptions()
-    target = resolve_target(text, options.arguments)
+    return _observe_target(resolve_target(text, options.arguments), options)
+
+
+def list_forward_names(module: object) -> frozenset[str]:
+    """Names of the parameters of the module's forward; none where its signature cannot be read."""
+    try:
+        return frozenset(inspect.signature(module.forward).parameters)  # type: ignore[attr-defined]
+    except (AttributeError, TypeError, ValueError):
+        return frozenset()
+
+
+def _settle_keywords(
+    text: str, arguments: Mapping[str, Any], keywords: Mapping[str, Any]
+) -> tuple[Target, Mapping[str, Any]]:
+    """The target, and those of the keywords that are forward's: the others are arguments of its constructor."""
+    plain = {name: value for name, value in keywords.items() if not any(True for _ in iterate_tensors(value))}
+    target, taken = _offer(text, arguments, plain)
+    if taken and not target.is_instance:
+        named = list_forward_names(construct_on_meta(target.build, MetaExecutor()))
+        if named & taken.keys():
+            target, taken = _offer(text, arguments, {name: taken[name] for name in taken.keys() - named})
+    return target, {name: value for name, value in keywords.items() if name not in taken}
+
+
+def _offer(text: str, arguments: Mapping[str, Any], plain: Mapping[str, Any]) -> tuple[Target, dict[str, Any]]:
+    """The target built with as many of the `plain` keywords as its constructor takes, and which those are."""
+    taken = dict(plain)
+    while True:
+        try:
+            return resolve_target(text, {**arguments, **taken}), taken
+        except ArchscopeError as error:
+            refused = error.name if isinstance(error, UnknownNameError) else None
+            if refused not in taken:
+                if not taken:
+                    raise
+                taken = {}
+            else:
+                del taken[refused]
+
+
+def _observe_target(
+    target: Target, options: TraceOptions, given: Inputs = NO_INPUTS, *, keep_flags: bool = False
+) -> Observed:
+    """Trace it; with `keep_flags`, every part under its own training flag unless the options say otherwise."""
     source = Source(instance=target.build()) if target.is_instance else Source(build=target.build)
     maker = _InputMaker(target, options.inputs, given)
     request = Request(
@@ -58,19 +120,15 @@ def observe_target(text: str, options: TraceOptions | None = None, given: Inputs
         inputs=maker,
         target=target.text,
         arguments=tuple((name, _plain(value)) for name, value in target.arguments.items()),
-        training=target.training if options.train is None else options.train,
+        training=target.training if options.train is None and not keep_flags else options.train,
         mode=options.mode,
         notes=target.notes,
     )
-    observed = _observe(request, target.title)
-    return (
-        observed if observed.error is None else replace(observed, remedy=_find_square(request, observed.trace, maker))
-    )
-
-
-def _observe(request: Request, title: str) -> Observed:
     observation = trace_request(request)
-    return Observed(observation.trace, count_costs(observation.trace), title, observation.error)
+    observed = Observed(observation.trace, count_costs(observation.trace), target.title, observation.error)
+    if observed.error is None or given != NO_INPUTS:
+        return observed
+    return replace(observed, remedy=_find_square(request, observed.trace, maker))
 
 
 def _plain(value: Any) -> Setting:
@@ -89,13 +147,34 @@ class _InputMaker:
 
     def __call__(self, module: nn.Module, device: torch.device) -> Inputs:
         if self.given[0] or self.given[1]:
+            self._check_keywords(module)
             return self.given
         return make_arguments(self.target, module, self.specs, device)
+
+    def _check_keywords(self, module: nn.Module) -> None:
+        """Raise UsageError for a keyword that neither forward nor, of a target in words, the constructor takes."""
+        names = list_forward_names(module)
+        if not names or module._forward_pre_hooks_with_kwargs or _takes_any_keyword(module):
+            return
+        for name in self.given[1]:
+            if name not in names:
+                owner = type(module).__name__
+                raise UsageError(
+                    f"the forward pass of {owner} takes no argument {name!r}"
+                    + ("" if self.target.is_instance else ", and its constructor neither"),
+                    f"forward takes {join_words(sorted(names)).replace(' or ', ' and ')}"
+                    + ("; give constructor arguments to the constructor" if self.target.is_instance else ""),
+                )
 
     def usual_side(self) -> int | None:
         """The side of the target's own input where that is one square image."""
         known = self.target.usual_shape
         return known[-1] if known is not None and len(known) == 4 and known[-1] == known[-2] else None
+
+
+def _takes_any_keyword(module: nn.Module) -> bool:
+    kinds = {parameter.kind for parameter in inspect.signature(module.forward).parameters.values()}
+    return inspect.Parameter.VAR_KEYWORD in kinds
 
 
 def _find_square(request: Request, trace: Trace, maker: _InputMaker) -> str:

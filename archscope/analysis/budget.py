@@ -1,4 +1,4 @@
-"""Budgets of a model: limits on its totals, or a baseline it must not outgrow, with the layers that grew."""
+"""Whether a model keeps within limits or a baseline: one finding for each broken budget, with the layers that grew."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

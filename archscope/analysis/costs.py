@@ -1,4 +1,4 @@
-"""A trace goes in; the cost of every operation, every layer call and the whole pass comes out."""
+"""The cost of every operation, every layer call and the whole pass of a trace."""
 
 from contextlib import suppress
 from math import prod

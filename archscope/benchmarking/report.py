@@ -1,16 +1,21 @@
 """A report goes in; what people read comes out: a table of targets, one of layers where asked for, and notes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from archscope.benchmarking.ceiling import Ceiling
-from archscope.benchmarking.document import find_utilisation, is_noisy
+from archscope.benchmarking.compare import Key, list_ratios, tell_ratios
+from archscope.benchmarking.document import build_document, find_utilisation, is_noisy
 from archscope.benchmarking.machine import LOW_CPU_SHARE
 from archscope.benchmarking.options import BLOCKS
 from archscope.benchmarking.results import BenchReport, Memory, TrainingVerdict, VariantResult
-from archscope.benchmarking.statistics import Timing, compare_interleaved
+from archscope.benchmarking.statistics import Ratio, Timing, compare_interleaved
 from archscope.benchmarking.workload import BACKWARD, FORWARD, OPTIMIZER
+from archscope.core.documents.bench import BenchDocument
+from archscope.core.errors import CheckError, ModelError
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.units import format_bytes, format_si
+from archscope.rendering.report import Report
 
 _PHASES = ((FORWARD, "forward"), (BACKWARD, "backward"), (OPTIMIZER, "optimizer"), ("step", "step"))
 
@@ -268,3 +273,44 @@ def _list_layer_notes(result: VariantResult, ceiling: Ceiling | None) -> Iterato
 def format_ms(value: float) -> str:
     """Three digits that count: `0.0123`, `1.23`, `123`."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}" if value < 1 else f"{value:.{2 if value < 10 else 1}f}"
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkReport(Report):
+    """Times, memory and utilisation of targets, beside an older run where one was given."""
+
+    found: BenchReport
+    ratios: Mapping[Key, Ratio] | None = None
+    """Against the older run; None where there is none."""
+    old_name: str = ""
+
+    @property
+    def problem(self) -> BaseException | None:
+        """The interruption, the models that raised, or those that did not learn."""
+        if self.found.interrupted:
+            return KeyboardInterrupt()
+        failed = [result.target for result in self.found.failures]
+        if failed:
+            return ModelError(f"not measured: {', '.join(dict.fromkeys(failed))}", "the table has the reasons")
+        untrained = [result.target for result in self.found.untrained]
+        if untrained:
+            return CheckError(f"the short training failed: {', '.join(dict.fromkeys(untrained))}")
+        return None
+
+    def build_document(self) -> BenchDocument:
+        """The document `archscope.bench/1`, every sample in it."""
+        return build_document(self.found, None if self.ratios is None else list_ratios(self.ratios))
+
+    def build_tables(self, width: int | None = None) -> tuple[Table, ...]:
+        """The targets, then the modules of each target that was looked into."""
+        lines = () if self.ratios is None else tuple(tell_ratios(self.ratios, self.old_name))
+        return (build_bench_table(self.found, lines), *self._build_layer_tables())
+
+    def build_data_table(self) -> Table:
+        """The targets; where modules were asked for, those of the first target."""
+        return next(iter(self._build_layer_tables()), None) or self.build_tables()[0]
+
+    def _build_layer_tables(self) -> tuple[Table, ...]:
+        found = self.found
+        split = [result for result in found.results if result.layers]
+        return tuple(build_layer_table(result, found.find_ceiling(result.variant)) for result in split)

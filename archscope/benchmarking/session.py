@@ -41,6 +41,13 @@ class Listener(Protocol):
         """One line."""
 
 
+class SilentListener:
+    """Listens and says nothing."""
+
+    def note(self, text: str) -> None:
+        """Ignore it."""
+
+
 def bench_targets(texts: Sequence[str], options: BenchOptions, listener: Listener) -> BenchReport:
     """Bench every target on every variant; all built-in models where none is named.
 

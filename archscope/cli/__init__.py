@@ -1,1 +1,1 @@
-"""Words go in; text, files and an exit code come out. Nothing on the way to `--help` imports torch."""
+"""The command line. Nothing on the way to `--help` imports torch."""

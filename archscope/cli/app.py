@@ -22,7 +22,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (table, trace, explain, models, schema, budget, train, verify, fit, bench):
+COMMANDS = (
+    *(table.table, trace.trace, explain.explain, models.models, schema.schema),
+    *(budget.budget, train.train, verify.verify, fit.fit, bench.bench),
+)
+for command in COMMANDS:
     command.register(app)
 
 

@@ -1,11 +1,8 @@
-"""Exceptions go in; one clear message on stderr and an exit code come out."""
+"""What an exception means to the user: one clear message on stderr, and an exit code."""
 
 import os
 import sys
 import traceback
-from collections.abc import Callable
-from functools import wraps
-from typing import Any
 
 import typer
 
@@ -13,21 +10,6 @@ from archscope.core.errors import ArchscopeError
 
 BUG_CODE = 101
 INTERRUPT_CODE = 130
-
-
-def report_failures(command: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a command: every exception becomes a message and the exit code of DESIGN, a traceback only with --debug."""
-
-    @wraps(command)
-    def guarded(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except typer.Exit:
-            raise
-        except BaseException as error:  # noqa: BLE001  the last guard: nothing may reach the user as a traceback
-            raise typer.Exit(report_error(error, debug=bool(kwargs.get("debug")))) from None
-
-    return guarded
 
 
 def report_error(error: BaseException, *, debug: bool = False) -> int:

@@ -2,32 +2,18 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from archscope.cli.failures import report_failures
-from archscope.cli.options import ArgOption, DebugOption, FormatOption, OutputOption, list_examples
-from archscope.cli.output import Output, choose_output, write_stdout
-from archscope.core.errors import CheckError, UnknownNameError, UsageError
-from archscope.core.words import parse_arguments
+from archscope.cli.command import ArgumentOptions, JudgementOptions, answer, command
 
 if TYPE_CHECKING:
     from archscope.core.documents.findings import EpochMetrics
     from archscope.core.finding import Finding
-    from archscope.training.options import Keep, MachineOptions, RunOptions, TrainOptions
     from archscope.training.reporter import EpochTimes, StepReport
-    from archscope.training.session import TrainResult
 
-EXAMPLES = (
-    "archscope train resnet20 --check-only --data synthetic",
-    "archscope train plain20 --epochs 1 --data synthetic --subset 200 --test-subset 100 --run-dir runs/example",
-)
-KEEPS = ("last", "all")
-GITHUB = "github"
-"""The format that shows findings only."""
-
-TargetArgument = Annotated[
+TrainTarget = Annotated[
     str,
     typer.Argument(
         metavar="TARGET", help="vgg19_cifar, resnet34_cifar, any other built-in model, or file.py:Object, ..."
@@ -35,9 +21,14 @@ TargetArgument = Annotated[
 ]
 
 
-@report_failures
-def run_train(
-    target: TargetArgument,
+@command(
+    "train",
+    "archscope train resnet20 --check-only --data synthetic",
+    "archscope train plain20 --epochs 1 --data synthetic --subset 200 --test-subset 100 --run-dir runs/example",
+)
+def train(
+    target: TrainTarget,
+    *,
     epochs: Annotated[int | None, typer.Option("--epochs", min=1, metavar="N", help="Default: 2.")] = None,
     data: Annotated[
         str | None,
@@ -85,13 +76,13 @@ def run_train(
         int | None, typer.Option("--test-subset", min=1, metavar="N", help="Held-out images, of all classes together.")
     ] = None,
     shuffle_labels: Annotated[
-        bool, typer.Option("--shuffle-labels", help="A control: deal out the training labels anew.")
+        bool, typer.Option("--shuffle-labels", help="A control: permute the training labels.")
     ] = False,
     side: Annotated[
         int | None,
         typer.Option("--input", min=1, metavar="N", help="Resize images to NxN; default: the target's input."),
     ] = None,
-    arguments: ArgOption = None,
+    model: ArgumentOptions,
     device: Annotated[str | None, typer.Option("--device", metavar="DEVICE", help="cpu, cuda, cuda:1.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, metavar="N", help="Of the CPU.")] = None,
     precision: Annotated[
@@ -102,9 +93,7 @@ def run_train(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write TensorBoard's event files (extra: tensorboard).")
     ] = False,
-    word: FormatOption = None,
-    path: OutputOption = None,
-    debug: DebugOption = False,
+    output: JudgementOptions,
 ) -> None:
     """Check a model, then train it on CIFAR-10 for a few epochs, the lecture's way or fast.
 
@@ -113,84 +102,35 @@ def run_train(
 
     On several GPUs: torchrun --nproc-per-node N -m archscope train ...
     """
-    from archscope.training.options import TrainOptions
-    from archscope.training.selection import DataSubset
+    from archscope import api
 
-    output = None if word is not None and word.casefold() == GITHUB else choose_output(word, path)
-    names = tuple(name.strip() for name in classes.split(",") if name.strip()) if classes is not None else ()
-    options = TrainOptions(
-        arguments=parse_arguments(arguments or ()),
-        side=side,
-        data=data,
-        selection=DataSubset(names, subset, test_subset, shuffle_labels),
-        recipe=recipe,
-        as_printed=as_printed,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=_check_rate(learning_rate),
-        seed=seed,
-        run=_read_run_options(run_dir, keep, resume=resume, checks=not no_check, tensorboard=tensorboard),
-        machine=_read_machine_options(device, threads, precision, compiled=compiled),
-    )
-    _train(target, options, output, check_only=check_only)
-
-
-def _train(target: str, options: "TrainOptions", output: Output | None, *, check_only: bool) -> None:
-    from archscope.training.session import train_target
-
-    result = train_target(target, options, TerminalReporter(), check_only=check_only)
-    if not result.speaks:
-        return
-    _show(result, output)
-    if result.failed:
-        codes = ", ".join(dict.fromkeys(item.code for item in result.findings if item.severity == "error"))
-        raise CheckError(f"{result.title}: {codes}")
-
-
-def _show(result: "TrainResult", output: Output | None) -> None:
-    """The result, or (without an output) what was found as annotations of GitHub's kind."""
-    from archscope.rendering.findings import render_findings
-    from archscope.training.report import build_result_document, build_result_table
-
-    if output is None:
-        write_stdout(render_findings(result.findings, GITHUB))
-    elif output.wants_json:
-        output.write_document(build_result_document(result))
-    else:
-        output.write_table(build_result_table(result))
-        _chart(result, output)
-
-
-def _chart(result: "TrainResult", output: Output) -> None:
-    """The curves under the table, where people read it."""
-    from archscope.training.drawing import chart_lines
-
-    if result.metrics and output.path is None and output.format.name in ("table", "plain"):
-        write_stdout("\n".join(chart_lines(result.metrics)) + "\n")
-
-
-def _check_rate(rate: float | None) -> float | None:
-    if rate is not None and not 0 < rate < float("inf"):
-        raise UsageError(f"--lr {rate} is no learning rate", "a number above 0: --lr 0.05")
-    return rate
-
-
-def _read_run_options(folder: Path | None, keep: str, *, resume: bool, checks: bool, tensorboard: bool) -> "RunOptions":
-    from archscope.training.options import RunOptions
-
-    if keep not in KEEPS:
-        raise UnknownNameError("word for --keep", keep, KEEPS, f"known: {', '.join(KEEPS)}")
-    return RunOptions(folder, resume, checks, cast("Keep", keep), tensorboard)
-
-
-def _read_machine_options(
-    device: str | None, threads: int | None, precision: str | None, *, compiled: bool
-) -> "MachineOptions":
-    from archscope.training.options import PRECISIONS, MachineOptions
-
-    if precision is not None and precision not in PRECISIONS:
-        raise UnknownNameError("precision", precision, PRECISIONS, f"known: {', '.join(PRECISIONS)}")
-    return MachineOptions(device, threads, compiled, precision)
+    chosen = output.choose(findings=True)
+    words: dict[str, Any] = {
+        "epochs": epochs,
+        "data": data,
+        "recipe": recipe,
+        "as_printed": as_printed,
+        "run_dir": run_dir,
+        "resume": resume,
+        "keep": keep,
+        "check_only": check_only,
+        "checks": not no_check,
+        "seed": seed,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "subset": subset,
+        "test_subset": test_subset,
+        "shuffle_labels": shuffle_labels,
+        "side": side,
+        "device": device,
+        "threads": threads,
+        "precision": precision,
+        "compiled": compiled,
+        "tensorboard": tensorboard,
+        "classes": tuple(name.strip() for name in (classes or "").split(",") if name.strip()),
+        "arguments": model.read_arguments(),
+    }
+    answer(chosen, lambda: api.train(target, **words, reporter=TerminalReporter()))
 
 
 class TerminalReporter:
@@ -237,8 +177,3 @@ class TerminalReporter:
 
 def _tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command("train", epilog=list_examples(*EXAMPLES))(run_train)

@@ -4,7 +4,8 @@
 
     ArchscopeError                 exit code 2 unless said otherwise
     ├── UsageError                 a word, option or value that cannot be used
-    │   ├── UnknownNameError       no such model, layer, format or argument; carries the nearest names
+    │   ├── UnknownNameError       no such model, format or argument; carries the nearest names
+    │   │   └── UnknownLayerError  no such layer; a KeyError too, as `summary["layer9"]` is a look-up
     │   ├── InputSpecError         an --input that cannot be read
     │   └── OutputError            a file that cannot be written
     ├── TargetError                a target that cannot be loaded or built
@@ -45,6 +46,12 @@ class UnknownNameError(UsageError):
         self.suggestions = suggest_names(name, known)
         near = f"did you mean {join_words(self.suggestions)}?" if self.suggestions else ""
         super().__init__(f"unknown {kind} {name!r}", "; ".join(part for part in (near, remedy) if part))
+
+
+class UnknownLayerError(UnknownNameError, KeyError):
+    """A layer path that the trace does not have."""
+
+    __str__ = UsageError.__str__  # KeyError would show the repr of its message
 
 
 class InputSpecError(UsageError):

@@ -1,4 +1,4 @@
-"""Tensor specifications: a key, a shape and a dtype name go in; element and byte counts come out.
+"""Tensor specifications: a key, a shape and a dtype name, and the elements and bytes they amount to.
 
 Nothing here knows torch: dtypes are the names torch prints without their `torch.` prefix.
 """

@@ -4,10 +4,12 @@ Values are numbered: every tensor that enters or leaves an operation is a `Value
 its target a new number, so that edges follow the data and not the storage.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeAlias
 
-from archscope.core.errors import DataError
+from archscope.core.errors import DataError, UnknownLayerError
 from archscope.core.tensors import TensorSpec
 
 Setting: TypeAlias = "bool | int | float | str | tuple[Setting, ...] | None"
@@ -179,9 +181,9 @@ class StateTotals:
     buffer_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: the look-ups below are computed once, when first asked for
 class Trace:
-    """One observed forward pass."""
+    """One observed forward pass. `trace["layer1.0.conv2"]` is a module's first call, `trace["relu#2"]` its second."""
 
     archscope: str
     """Version of archscope that made it."""
@@ -218,3 +220,50 @@ class Trace:
                 f"the trace of {self.target!r} was saved without its operations",
                 "save it with them: archscope trace TARGET --ops -o trace.json",
             )
+
+    @cached_property
+    def children(self) -> tuple[tuple[int, ...], ...]:
+        """By layer id: the ids of the calls it made, in execution order."""
+        found: list[list[int]] = [[] for _ in self.layers]
+        for layer in self.layers:
+            if layer.parent is not None:
+                found[layer.parent].append(layer.id)
+        return tuple(map(tuple, found))
+
+    @cached_property
+    def _calls(self) -> dict[tuple[str, int], LayerCall]:
+        return {(layer.path, layer.call): layer for layer in self.layers}
+
+    def __getitem__(self, name: str) -> LayerCall:
+        """The call named by its module path; `PATH#N` is its N-th call, the empty path the root.
+
+        Raises UnknownLayerError, which is a KeyError, with the nearest paths.
+        """
+        path, sign, number = name.rpartition("#")
+        key = (path, int(number) - 1) if sign and number.isdecimal() else (name, 0)
+        if key not in self._calls:
+            known = dict.fromkeys(layer.path for layer in self.layers if layer.path)
+            raise UnknownLayerError("layer", name, known)
+        return self._calls[key]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and any(layer.path == name for layer in self.layers)
+
+    def list_children(self, layer: LayerCall) -> tuple[LayerCall, ...]:
+        """The calls that `layer` made itself, in execution order."""
+        return tuple(self.layers[child] for child in self.children[layer.id])
+
+    def list_ops(self, layer: LayerCall) -> Sequence[OpRecord]:
+        """Every operation that ran inside the call, those of the calls it made included."""
+        return self.ops[layer.first_op : layer.end_op]
+
+    def list_own_ops(self, layer: LayerCall) -> tuple[OpRecord, ...]:
+        """The operations that ran in the call itself, and in none that it made."""
+        return tuple(op for op in self.list_ops(layer) if op.layer == layer.id)
+
+
+def name_relative(path: str, base: str) -> str:
+    """`layer1.0` in `layer1` is `0`; a path elsewhere stays whole."""
+    if not base:
+        return path
+    return path[len(base) + 1 :] if path.startswith(base + ".") else path

@@ -1,4 +1,4 @@
-"""Exact integers go in; the texts people read come out, with the unit named."""
+"""Exact integers as people read them, with the unit named: `62,378,344`, `1.135 GMACs`, `238 MiB`."""
 
 from fractions import Fraction
 

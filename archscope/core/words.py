@@ -195,6 +195,7 @@ _UNITS: dict[str, int] = {
     "B": 1,
 }
 _FACTORS = {unit.casefold(): factor for unit, factor in _UNITS.items()}
+_COUNTS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
 
 
 def parse_memory(text: str) -> int:
@@ -217,6 +218,17 @@ def parse_memory(text: str) -> int:
     if amount < 1:
         raise UsageError(f"--memory {shown} is nothing", MEMORY_FORMS)
     return amount
+
+
+def parse_count(word: str) -> int:
+    """`5M` -> 5000000, `1.5G`, `600_000`, `600,000`. Raises UsageError."""
+    found = re.fullmatch(r"([0-9][0-9_,]*(?:\.[0-9]+)?|\.[0-9]+)\s*([kmgbt]?)", word.strip().casefold())
+    if found is None:
+        raise UsageError(f"{word!r} is not a count", "write 5M, 1.5G, 600_000 or 600,000")
+    digits, suffix = found.groups()
+    whole, _, fraction = digits.replace("_", "").replace(",", "").partition(".")
+    scale: int = 10 ** len(fraction)
+    return int(f"{whole}{fraction}") * _COUNTS[suffix] // scale
 
 
 def format_memory(amount: int) -> str:

@@ -50,7 +50,7 @@ COUNTERS = (
 )
 
 
-def compare_counters(text: str, options: TraceOptions | None = None) -> Comparison:
+def compare_target(text: str, options: TraceOptions | None = None) -> Comparison:
     """Ours beside theirs, of the target `text`.
 
     Raises UnknownNameError, UsageError, TargetError where the target cannot be found or built, ModelError where its

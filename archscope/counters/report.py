@@ -1,12 +1,14 @@
 """Comparisons with other counters as a table for people and a document for programs."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from archscope.core.codec import fill
 from archscope.core.documents.figures import CounterEntry, CountersDocument, DifferenceEntry, ModelEntry
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.units import format_exact
 from archscope.counters.tool_count import Comparison, Difference, ToolCount
+from archscope.rendering.report import Report
 
 COLUMNS = (
     Column("target", "model"),
@@ -131,3 +133,18 @@ def _build_counter(tally: ToolCount) -> CounterEntry:
 
 def _build_entry(item: Difference) -> DifferenceEntry:
     return DifferenceEntry(item.macs, item.cause, item.explained)
+
+
+@dataclass(frozen=True, slots=True)
+class CounterReport(Report):
+    """Parameters and MACs of models by archscope and by other counters, each difference with its cause."""
+
+    comparisons: tuple[Comparison, ...]
+
+    def build_document(self) -> CountersDocument:
+        """The document `archscope.counters/1`."""
+        return build_counters_document(self.comparisons)
+
+    def build_tables(self, width: int | None = None) -> tuple[Table, ...]:
+        """One table: ours, then each tool, for every model."""
+        return (build_table(self.comparisons),)

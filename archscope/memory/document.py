@@ -1,5 +1,7 @@
 """A fit as a table for people and a document for programs."""
 
+from dataclasses import dataclass
+
 import torch
 
 from archscope.analysis.memory import MemoryPrediction
@@ -9,6 +11,7 @@ from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.units import format_bytes, format_exact, format_share
 from archscope.core.words import format_memory
 from archscope.memory.fit import Fit
+from archscope.rendering.report import Report
 from archscope.version import __version__
 
 COLUMNS = (
@@ -127,3 +130,23 @@ def _explain(fit: Fit) -> tuple[str, ...]:
     if fit.prediction.uncounted:
         notes.append(f"not counted: the reserve that {', '.join(fit.prediction.uncounted)} keeps, of unknown size")
     return tuple(notes)
+
+
+@dataclass(frozen=True, slots=True)
+class FitReport(Report):
+    """The largest batch that fits, or what one batch needs."""
+
+    fit: Fit
+
+    @property
+    def failed(self) -> bool:
+        """Whether nothing fits, or the batch asked for does not."""
+        return self.fit.fits is False
+
+    def build_document(self) -> FitDocument:
+        """The document `archscope.fit/1`."""
+        return build_fit_document(self.fit)
+
+    def build_tables(self, width: int | None = None) -> tuple[Table, ...]:
+        """Part by part what the batch needs."""
+        return (build_fit_table(self.fit),)

@@ -1,4 +1,4 @@
-"""AlexNet: the lecture's single tower and the network as published. A number of classes enters, a module leaves.
+"""AlexNet: the lecture's single tower, and the network as published with two towers as groups.
 
 Krizhevsky, Sutskever and Hinton 2012, section 3. Both read 227x227 images without padding: the paper prints 224, which
 its first layer's 55x55 outputs contradict.

@@ -1,4 +1,4 @@
-"""GoogLeNet: the rows of Table 1 enter as data, a module leaves.
+"""GoogLeNet: the rows of Table 1 as data, and the builder that reads them.
 
 Szegedy et al. 2014, Table 1, Figure 3 and section 5: true 5x5 branches, local response normalisation, dropout 40 %, no
 BatchNorm. The paper prints no constants for the normalisation: Krizhevsky's are used. Pools round up (`ceil_mode`),

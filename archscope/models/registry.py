@@ -103,7 +103,7 @@ class CatalogueRow:
     macs: int
 
 
-class Catalogue(Document, frozen=True, tag="archscope.catalogue/1"):
+class CatalogueDocument(Document, frozen=True, tag="archscope.catalogue/1"):
     """Every built-in model, in the registry's order."""
 
     noun: ClassVar = "catalogue of models"
@@ -118,15 +118,15 @@ def load_catalogue() -> tuple[CatalogueRow, ...]:
     try:
         text = resources.files("archscope.models").joinpath("catalogue.json").read_text(encoding="utf-8")
     except OSError as error:
-        raise DataError(f"the catalogue of models is missing: {error}", Catalogue.remedy) from error
+        raise DataError(f"the catalogue of models is missing: {error}", CatalogueDocument.remedy) from error
     return read_catalogue(text)
 
 
 def read_catalogue(text: str) -> tuple[CatalogueRow, ...]:
     """Rows from the catalogue's JSON text. Raises DataError where it is not a catalogue."""
-    return decode_text(text, Catalogue, "the catalogue of models").models
+    return decode_text(text, CatalogueDocument, "the catalogue of models").models
 
 
 def write_catalogue(rows: tuple[CatalogueRow, ...]) -> str:
     """The catalogue's JSON text, one row a line; the inverse of `read_catalogue`."""
-    return format_document(Catalogue(rows))
+    return format_document(CatalogueDocument(rows))

@@ -1,4 +1,4 @@
-"""The parts of residual networks: a block's numbers enter, a block or a stage of blocks leaves.
+"""The parts of residual networks: blocks, their shortcuts, and stages of blocks.
 
 He et al. 2015: Figure 2 (basic block), Figure 5 (bottleneck), section 3.3 (shortcut options A, B, C). Module names are
 torchvision's.

@@ -1,4 +1,4 @@
-"""VGG: a column of Table 1, or any stack written like one, enters; a module leaves.
+"""VGG: the columns of Table 1, and any stack of layers written like one.
 
 Simonyan and Zisserman 2014, Table 1; `make_layers` and the class `VGG` as in the lecture. Module names are
 torchvision's (`features.N`, `avgpool`, `classifier.N`), so its weights load.

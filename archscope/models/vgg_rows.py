@@ -1,6 +1,6 @@
 """The columns of VGG's Table 1 as data, and the reading of any such column. Torch-free.
 
-A row of words goes in (`64, 64, "M", ...`); checked `Conv`, `Pool` and `Norm` items come out.
+A row of words (`64, 64, "M", ...`) is read into checked `Conv`, `Pool` and `Norm` items.
 
 Words: a bare number is a 3x3 convolution with padding 1 (`64` is the paper's conv3-64), `"conv1-256"` a 1x1 convolution
 without padding, `"M"` a 2x2 max pool of stride 2, `"LRN"` a local response normalisation.

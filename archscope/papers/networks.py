@@ -14,7 +14,7 @@ from torch import nn
 from archscope.core.errors import ArchscopeError
 from archscope.core.trace import LayerCall, OpRecord, Setting
 from archscope.core.words import TraceOptions
-from archscope.observation import Observed, observe_module, observe_target
+from archscope.observation import Observed, observe_call, observe_target
 from archscope.papers.measurement import MeasureError
 
 CONVOLUTION = "aten.convolution"
@@ -202,7 +202,7 @@ class Networks:
 
         def observe() -> Observed:
             with torch.device("meta"):
-                return observe_module(build().eval(), (torch.empty(shape, device="meta"),), {})
+                return observe_call(build().eval(), given=((torch.empty(shape, device="meta"),), {}))
 
         return self._keep((key, shape), observe)
 

@@ -7,11 +7,13 @@ from itertools import groupby
 
 from archscope.core.codec import fill
 from archscope.core.documents.figures import FactEntry, SourceEntry, VerifyDocument
+from archscope.core.errors import CheckError
 from archscope.core.finding import Finding
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.papers.ledger import ODD, Entry
 from archscope.papers.published import Source, load_source
 from archscope.papers.verdicts import VERDICTS
+from archscope.rendering.report import Report
 from archscope.version import __version__
 
 
@@ -210,3 +212,51 @@ def list_findings(entries: Sequence[Entry]) -> list[Finding]:
             )
         )
     return findings
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport(Report):
+    """Published figures with what is measured, and a verdict for each."""
+
+    entries: tuple[Entry, ...]
+    """Every figure that was meant."""
+    title: str
+    only_odd: bool = False
+    """Whether figures that simply agree are counted, and not listed, in tables for people."""
+    verdicts: tuple[str, ...] = ()
+    """Figures of these verdicts only; empty: of all."""
+
+    @property
+    def shown(self) -> list[Entry]:
+        """The figures of the verdicts asked for."""
+        return [entry for entry in self.entries if not self.verdicts or entry.verdict in self.verdicts]
+
+    @property
+    def problem(self) -> CheckError | None:
+        """Figures without a value, or odd ones that nothing explains."""
+        broken = [entry.fact.id for entry in self.entries if entry.broken]
+        if not broken:
+            return None
+        return CheckError(
+            f"{len(broken)} figures have no value, or an odd one without an explanation", ", ".join(broken)
+        )
+
+    def build_document(self) -> VerifyDocument:
+        """The document `archscope.verify/1`."""
+        return build_verify_document(self.shown)
+
+    def list_findings(self) -> Sequence[Finding]:
+        """A finding for each figure that does not agree."""
+        return list_findings(self.shown)
+
+    def build_tables(self, width: int | None = None) -> tuple[Table, ...]:
+        """One table, a section for each source."""
+        return (build_report(self.entries, self._options),)
+
+    def build_data_table(self) -> Table:
+        """One row for each figure."""
+        return build_ledger(self.entries, self._options)
+
+    @property
+    def _options(self) -> ReportOptions:
+        return ReportOptions(self.title, only_odd=self.only_odd, verdicts=self.verdicts)

@@ -6,6 +6,7 @@ from math import ceil, floor
 from typing import Literal, assert_never, get_args
 
 from archscope.core.documents.figures import Verdict
+from archscope.core.errors import UnknownNameError
 from archscope.papers.measurement import Amount, Claim, Listing, Measurement, Numbers, Phrase, Reading
 from archscope.papers.published import Fact, PrintedNumber, find_numbers, read_amount, read_list
 
@@ -23,6 +24,16 @@ RULES: dict[Verdict, str] = {
     "network",
 }
 """The first that fits, in this order. Zeros beyond the significant digits that a source keeps say nothing."""
+
+
+def find_verdict(word: str) -> Verdict:
+    """The verdict of that name, in any case, with hyphens or underscores. Raises UnknownNameError."""
+    folded = word.casefold().replace("-", " ").replace("_", " ")
+    for verdict in VERDICTS:
+        if verdict == folded:
+            return verdict
+    known = [verdict.replace(" ", "-") for verdict in VERDICTS]
+    raise UnknownNameError("verdict", word, known, f"known: {', '.join(known)}")
 
 
 def judge(fact: Fact, measurement: Measurement) -> Verdict:

@@ -1,4 +1,4 @@
-"""Tables go in; text comes out: for terminals, Markdown, LaTeX, CSV, JSON."""
+"""Tables and findings as text: for terminals, Markdown, LaTeX, CSV, JSON and notebooks."""
 
 from archscope.rendering.formats import (
     FORMATS,

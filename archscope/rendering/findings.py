@@ -1,4 +1,4 @@
-"""Findings as text for people, JSON for programs, or annotations for a CI of GitHub's kind."""
+"""Findings as text for people, as JSON for programs, or as annotations for a CI of GitHub's kind."""
 
 from collections.abc import Sequence
 

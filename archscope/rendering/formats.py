@@ -25,11 +25,6 @@ def render_csv(table: Table) -> str:
     return stream.getvalue()
 
 
-def render_json(table: Table) -> str:
-    """The text of the table's document."""
-    return format_document(build_table_document(table))
-
-
 def build_table_document(table: Table) -> TableDocument:
     """The document of schema `archscope.table/1`."""
     columns = tuple(fill(ColumnEntry, column) for column in table.columns)
@@ -119,7 +114,7 @@ def _render_plain(table: Table, options: RenderOptions) -> str:
 FORMATS: tuple[TableFormat, ...] = (
     TableFormat("table", _render_terminal),
     TableFormat("plain", _render_plain, suffixes=(".txt",)),
-    TableFormat("json", lambda table, _: render_json(table), suffixes=(".json",)),
+    TableFormat("json", lambda table, _: format_document(build_table_document(table)), suffixes=(".json",)),
     TableFormat("csv", lambda table, _: render_csv(table), suffixes=(".csv",)),
     TableFormat("md", lambda table, _: render_markdown(table), aliases=("markdown",), suffixes=(".md", ".markdown")),
     TableFormat("tex", lambda table, _: render_latex(table), aliases=("latex",), suffixes=(".tex",)),

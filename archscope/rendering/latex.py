@@ -1,4 +1,4 @@
-"""A Table goes in; a LaTeX table in the style of booktabs comes out, for a paper to include.
+"""A table in the style of LaTeX's booktabs, for a paper to include.
 
 What is wider than the page is made to fit it: the page is turned, the type gets smaller, and the longest texts of a
 `longtable` are broken into lines; a `tabular` is scaled down to the line that it is included in.

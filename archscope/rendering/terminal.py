@@ -1,4 +1,4 @@
-"""Lines of styled pieces go in; text with terminal colours comes out. Colours only repeat what the words say."""
+"""Styled lines with terminal colours, which only repeat what the words say."""
 
 from collections.abc import Iterable
 from io import StringIO

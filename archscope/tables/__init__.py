@@ -1,1 +1,1 @@
-"""Traces and numbers go in; Tables come out: every layer of a pass, or one model as a lecture prints it."""
+"""Traces as tables: every layer of a pass, one model as a lecture prints it, explanations, the catalogue."""

@@ -1,4 +1,4 @@
-"""Rows of the catalogue of built-in models go in; the table of what can be named comes out."""
+"""The table of the built-in models, from the rows of their catalogue."""
 
 from collections.abc import Iterable
 from typing import Protocol

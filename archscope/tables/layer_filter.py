@@ -1,4 +1,4 @@
-"""A Trace, its costs and a selection go in; the chosen layer calls come out, filtered, sorted and cut."""
+"""Which layer calls of a trace are shown: filtered by type or path, sorted, and cut to the largest."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A Trace and its costs go in; the table of its layer calls comes out: a tree, or a flat selection of it.
+"""The table of the layer calls of a trace: a tree, or a flat selection of it.
 
 Rows are calls, not modules: a module called twice has two rows, and its parameters stand in the first. Numbers of a
 call include everything it called. Runs of identical siblings are one row, with the numbers of each.

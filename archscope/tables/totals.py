@@ -1,4 +1,4 @@
-"""A Trace and its costs go in; the lines under a table come out: totals with units, and what is not counted."""
+"""The lines under a table of a trace: totals with their units, and what is not counted."""
 
 from collections.abc import Sequence
 

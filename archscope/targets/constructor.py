@@ -1,4 +1,4 @@
-"""A constructor and its arguments go in; a module comes out, or one error that names the argument at fault."""
+"""Calling a constructor with arguments in words: one error names the argument at fault."""
 
 import inspect
 import re

@@ -1,4 +1,4 @@
-"""An exception of somebody's code goes in; where it arose and one clear TargetError come out."""
+"""Exceptions of somebody else's code: where they arose, and one clear TargetError for them."""
 
 import os
 import re

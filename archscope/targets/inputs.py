@@ -1,4 +1,4 @@
-"""Inputs asked for and inputs known go in; the arguments of forward come out, as tensors on one device."""
+"""The arguments of forward as tensors on one device, from the inputs asked for and those that a target knows."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace

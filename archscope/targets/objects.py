@@ -1,4 +1,4 @@
-"""A namespace and a name go in (`Net`, `Net.Inner`); the target that the named object is comes out."""
+"""The object named in a file or module (`Net`, `Net.Inner`) as a target."""
 
 import types
 from collections.abc import Callable, Iterator, Mapping

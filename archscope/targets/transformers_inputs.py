@@ -1,4 +1,4 @@
-"""A built transformers model goes in; the inputs that it usually takes come out.
+"""The inputs that a transformers model usually takes.
 
 A model of texts gets the dummy inputs that transformers itself defines for it (`dummy_inputs`: three texts of five
 tokens). Where those lack an input that the model needs, or it cannot read three texts at once, the inputs are read

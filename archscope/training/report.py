@@ -1,12 +1,17 @@
 """The result of a run as a table for people and a document for programs, its findings among them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from archscope.core.codec import fill
 from archscope.core.documents.findings import TrainDocument, build_finding
+from archscope.core.errors import CheckError
 from archscope.core.finding import Finding
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.units import format_exact
+from archscope.rendering.formats import RenderOptions, TableFormat
+from archscope.rendering.report import Report
+from archscope.training.drawing import chart_lines
 from archscope.training.session import TrainResult
 
 PASSED = Finding("note", "all checks", "the model is sound")
@@ -102,3 +107,42 @@ def _describe_conditions(result: TrainResult) -> str:
 
 def _make_row(name: str, share: float, kind: str) -> Row:
     return Row((Cell(name), Cell(f"{100 * share:.1f} %", share)), kind="total" if kind == "total" else "body")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainReport(Report):
+    """What the sanity checks found, and how the training went."""
+
+    result: TrainResult
+
+    @property
+    def silent(self) -> bool:
+        """Whether the first process shows it."""
+        return not self.result.speaks
+
+    @property
+    def problem(self) -> CheckError | None:
+        """The checks that failed."""
+        if not self.result.failed or self.silent:
+            return None
+        errors = [finding.code for finding in self.result.findings if finding.severity == "error"]
+        return CheckError(f"{self.result.title}: {', '.join(dict.fromkeys(errors))}")
+
+    def build_document(self) -> TrainDocument:
+        """The document `archscope.train/1`."""
+        return build_result_document(self.result)
+
+    def list_findings(self) -> Sequence[Finding]:
+        """What the checks found."""
+        return self.result.findings
+
+    def build_tables(self, width: int | None = None) -> tuple[Table, ...]:
+        """The held-out accuracy of each class; where nothing was trained, the findings."""
+        return (build_result_table(self.result),)
+
+    def render_text(self, chosen: TableFormat, options: RenderOptions) -> str:
+        """The table; in a terminal the curves beneath it."""
+        text = Report.render_text(self, chosen, options)
+        if not self.result.metrics or chosen.name not in ("table", "plain"):
+            return text
+        return text + "\n".join(chart_lines(self.result.metrics)) + "\n"

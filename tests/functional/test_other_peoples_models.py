@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import archscope
-from archscope.api import trace_target
+from archscope.api.calls import trace_target
 from archscope.core.errors import ArchscopeError
 from archscope.core.words import TraceOptions
 from archscope.targets.resolve import resolve_target

@@ -1,5 +1,6 @@
 """What the README says is true: its quick start is what CI runs, and every example in it runs."""
 
+import doctest
 import re
 import shlex
 from pathlib import Path
@@ -74,6 +75,14 @@ class TestExamples:
         exec(compile(block, name, "exec"), {})
         assert "15470264320" in capsys.readouterr().out
         assert (tmp_path / "resnet18.json").is_file()
+
+    @pytest.mark.parametrize("name", READMES)
+    def test_the_session_runs(self, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        (block,) = read_blocks(REPOSITORY / name, "pycon")
+        session = doctest.DocTestParser().get_doctest(block, {}, name, name, 0)
+        assert len(session.examples) >= 10
+        assert doctest.DocTestRunner(verbose=False).run(session).failed == 0
 
     @pytest.mark.parametrize("name", READMES)
     def test_the_table_is_what_the_command_prints(self, name: str, capsys: pytest.CaptureFixture[str]) -> None:

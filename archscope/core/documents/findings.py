@@ -97,8 +97,3 @@ def build_finding(finding: Finding) -> FindingEntry:
 def build_findings_document(findings: Sequence[Finding]) -> FindingsDocument:
     """The document of the findings."""
     return FindingsDocument(tuple(map(build_finding, findings)))
-
-
-def build_budget_document(checks: Sequence[Check]) -> BudgetDocument:
-    """The document of the checks of a model against its budgets."""
-    return BudgetDocument(kept=not any(check.finding for check in checks), checks=tuple(checks))

@@ -13,7 +13,8 @@ from torch import nn
 import archscope
 from archscope.analysis.explain import Explainer, Explanation, Line, find_layer, label_layers
 from archscope.analysis.explain.arithmetic import add_terms, add_up, format_number
-from archscope.api import Summary, trace_target
+from archscope.api import Summary
+from archscope.api.calls import trace_target
 from archscope.core.codec import encode
 from archscope.core.errors import DataError, UnknownNameError, UsageError
 from archscope.core.words import TraceOptions

@@ -8,9 +8,9 @@ import jsonschema
 import pytest
 
 from archscope.cli.app import main
-from archscope.cli.budget import read_count
 from archscope.core.documents import load_schema
 from archscope.core.errors import UsageError
+from archscope.core.words import parse_count
 
 # vgg of one convolution of N channels, a pool, and nothing behind: 9 * 3 * N + N parameters.
 CFG = ["--arg", "cfg=8,M", "--arg", "classifier=none", "--input", "8"]
@@ -133,10 +133,10 @@ def test_wrong_words_exit_2(run: Any, words: tuple[str, ...]) -> None:
     ],
 )
 def test_counts_are_read_exactly(word: str, count: int) -> None:
-    assert read_count(word) == count
+    assert parse_count(word) == count
 
 
 @pytest.mark.parametrize("word", ["", "M", "5MB", "1.2.3M", "five", "5 M M"])
 def test_what_is_no_count_is_refused(word: str) -> None:
     with pytest.raises(UsageError):
-        read_count(word)
+        parse_count(word)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from archscope.api import Summary, trace_target
+from archscope.api import Summary
+from archscope.api.calls import trace_target
 from archscope.cli.app import main
 from archscope.core.table import Table
 from archscope.core.words import TraceOptions, parse_input

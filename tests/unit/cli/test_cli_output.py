@@ -103,7 +103,7 @@ class TestFiles:
     def test_what_cannot_be_written_is_said_before_the_work(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("archscope.api.trace_target", lambda *_: pytest.fail("the work began"))
+        monkeypatch.setattr("archscope.api.calls.trace_target", lambda *_: pytest.fail("the work began"))
         for path in (tmp_path / "none" / "x.csv", tmp_path):
             assert main(["trace", "alexnet", "--format", "csv", "-o", str(path)]) == 2
             assert "cannot write" in capsys.readouterr().err

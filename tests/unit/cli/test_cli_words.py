@@ -30,7 +30,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, chain: Any) -> list[Any]:
             raise UnknownNameError("model", target, ["something", "anything"], "archscope models lists them")
         return Summary(trace, costs, "A chain")
 
-    monkeypatch.setattr("archscope.api.trace_target", trace_target)
+    monkeypatch.setattr("archscope.api.calls.trace_target", trace_target)
     return calls
 
 
@@ -49,7 +49,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, handmade: Any) -> Summary:
     def trace_target(target: str, options: Any) -> Summary:
         raise ForwardError(summary, failure, "the smallest square that works is 8x8")
 
-    monkeypatch.setattr("archscope.api.trace_target", trace_target)
+    monkeypatch.setattr("archscope.api.calls.trace_target", trace_target)
     return summary
 
 
@@ -268,7 +268,7 @@ class TestErrors:
         def break_down(target: str, options: Any) -> Summary:
             raise ZeroDivisionError("integer division by zero")
 
-        monkeypatch.setattr("archscope.api.trace_target", break_down)
+        monkeypatch.setattr("archscope.api.calls.trace_target", break_down)
         assert main(["trace", "net", *(["--debug"] if debug else [])]) == 101
         err = capsys.readouterr().err
         assert "error: sorry, this is a bug in archscope: ZeroDivisionError: integer division by zero" in err
@@ -279,7 +279,7 @@ class TestErrors:
         def interrupt(target: str, options: Any) -> Summary:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("archscope.api.trace_target", interrupt)
+        monkeypatch.setattr("archscope.api.calls.trace_target", interrupt)
         assert main(["trace", "net"]) == 130
         assert capsys.readouterr().err == "interrupted\n"
 
@@ -288,7 +288,7 @@ class TestErrors:
         def leave(target: str, options: Any) -> Summary:
             raise SystemExit(code)
 
-        monkeypatch.setattr("archscope.api.trace_target", leave)
+        monkeypatch.setattr("archscope.api.calls.trace_target", leave)
         assert main(["trace", "net"]) == 3
 
     def test_debug_shows_the_traceback_of_our_own_errors(self, asked: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from archscope.core.errors import ModelError
 from archscope.core.words import TraceOptions, parse_input
 from archscope.counters import compare
 from archscope.counters import runnable as subject
-from archscope.counters.compare import compare_counters
+from archscope.counters.compare import compare_target
 from archscope.counters.differences import explain_kinds, explain_layers, explain_params
 from archscope.counters.report import build_counters_document, build_table
 from archscope.counters.tool_count import Comparison, RawCount, ToolCount
@@ -47,7 +47,7 @@ def check_whole(comparison: Comparison) -> None:
 
 @pytest.fixture(scope="module")
 def resnet18() -> Comparison:
-    return compare_counters("resnet18", TraceOptions(inputs=(parse_input("64"),)))
+    return compare_target("resnet18", TraceOptions(inputs=(parse_input("64"),)))
 
 
 def test_a_residual_network(resnet18: Comparison) -> None:
@@ -81,7 +81,7 @@ def test_inputs_by_keyword(tmp_path: Path) -> None:
         "    def forward(self, *, x):\n"
         "        return self.mix(x)\n"
     )
-    found = compare_counters(write_net(tmp_path, body), TraceOptions(inputs=(parse_input("x=2x5x8"),)))
+    found = compare_target(write_net(tmp_path, body), TraceOptions(inputs=(parse_input("x=2x5x8"),)))
     check_whole(found)
     assert found.macs == 2 * 5 * 8 * 4
     assert [tally.macs for tally in found.tallies] == [2 * (8 * 4 + 4), 320, 320]
@@ -99,7 +99,7 @@ def test_tokens_heads_and_convolutions(tmp_path: Path) -> None:
         "        x = self.mix(x)\n"
         "        return torch.softmax(x @ x.transpose(1, 2), -1) @ x\n"
     )
-    found = compare_counters(write_net(tmp_path, body), TraceOptions(inputs=(parse_input("1x3x8x8"),)))
+    found = compare_target(write_net(tmp_path, body), TraceOptions(inputs=(parse_input("1x3x8x8"),)))
     check_whole(found)
     tokens, inner = 4 * 4, 2 * 16 * 16 * 8
     assert found.macs == tokens * 8 * 3 * 4 + tokens * 8 * 8 + inner
@@ -122,7 +122,7 @@ def test_attention_has_no_formula_in_fvcore(tmp_path: Path) -> None:
         "        x = self.mix(x)\n"
         "        return nn.functional.scaled_dot_product_attention(x, x, x)\n"
     )
-    found = compare_counters(write_net(tmp_path, body), TraceOptions(inputs=(parse_input("1x2x16x8"),)))
+    found = compare_target(write_net(tmp_path, body), TraceOptions(inputs=(parse_input("1x2x16x8"),)))
     check_whole(found)
     assert explain(find(found, "fvcore")) == {"no formula for aten::scaled_dot_product_attention": -2 * 2 * 16 * 16 * 8}
 
@@ -137,7 +137,7 @@ def test_recurrent_layers_and_transposed_convolutions(tmp_path: Path) -> None:
         "    def forward(self, x):\n"
         "        return self.read(self.grow(x).transpose(1, 2))[0]\n"
     )
-    found = compare_counters(write_net(tmp_path, body), TraceOptions(inputs=(parse_input("2x4x6:float32"),)))
+    found = compare_target(write_net(tmp_path, body), TraceOptions(inputs=(parse_input("2x4x6:float32"),)))
     check_whole(found)
     weights, recurrent = 4 * 3 * 3, 2 * 8 * 4 * 5 * (3 + 5)
     assert found.macs == 2 * 6 * weights + recurrent
@@ -158,9 +158,9 @@ def test_a_crash_is_a_row(monkeypatch: pytest.MonkeyPatch, resnet18: Comparison)
 
     broken = compare.Counter("fvcore", "fvcore", ("meta", "cpu"), crash, lambda observed, count: ())
     monkeypatch.setattr(compare, "COUNTERS", (broken,))
-    found = compare_counters("resnet20").tallies[0]
+    found = compare_target("resnet20").tallies[0]
     assert found.error == "on meta: RuntimeError: no way; on cpu: RuntimeError: no way"
-    text = render(build_table([compare_counters("resnet20")]), "plain")
+    text = render(build_table([compare_target("resnet20")]), "plain")
     assert "!! on meta: RuntimeError: no way" in text
 
 
@@ -169,7 +169,7 @@ def test_a_tool_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PackageNotFoundError(package)
 
     monkeypatch.setattr(compare, "version", miss)
-    found = compare_counters("resnet20")
+    found = compare_target("resnet20")
     assert {tally.error for tally in found.tallies} == {
         "not installed: pip install torchinfo",
         "not installed: pip install fvcore",
@@ -180,7 +180,7 @@ def test_a_tool_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_room_for_a_real_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """fvcore cannot trace LRN on meta, and the rows say both."""
     monkeypatch.setattr(subject, "read_free_memory", lambda: 1_000_000)
-    found = find(compare_counters("alexnet"), "fvcore")
+    found = find(compare_target("alexnet"), "fvcore")
     assert found.error.startswith(
         "not run on cpu: its parameters need 249,513,376 bytes, and 1,000,000 are free; on meta"
     )
@@ -189,11 +189,11 @@ def test_no_room_for_a_real_model(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_model_that_fails(tmp_path: Path) -> None:
     body = "class Net(nn.Sequential):\n    def __init__(self):\n        super().__init__(nn.Linear(8, 4))\n"
     with pytest.raises(ModelError, match="forward pass"):
-        compare_counters(write_net(tmp_path, body), TraceOptions(inputs=(parse_input("2x7:float32"),)))
+        compare_target(write_net(tmp_path, body), TraceOptions(inputs=(parse_input("2x7:float32"),)))
 
 
 def test_modules_that_forward_never_calls() -> None:
-    found = compare_counters("googlenet", TraceOptions(arguments={"aux": True}))
+    found = compare_target("googlenet", TraceOptions(arguments={"aux": True}))
     check_whole(found)
     assert {tally.params for tally in found.tallies} <= {found.params, None}
 
@@ -230,7 +230,7 @@ SHARED = (
 
 def test_differences_of_parameters(tmp_path: Path) -> None:
     """16 shared, 3 held by the root, 10 of a layer that is never called: 29."""
-    found = compare_counters(write_net(tmp_path, SHARED), TraceOptions(inputs=(parse_input("2x4:float32"),)))
+    found = compare_target(write_net(tmp_path, SHARED), TraceOptions(inputs=(parse_input("2x4:float32"),)))
     assert found.params == 29
     check_whole(found)
     trace = observe_target(found.target, TraceOptions(inputs=(parse_input("2x4:float32"),))).trace

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from archscope.api import trace_target
+from archscope.api.calls import trace_target
 from archscope.core.errors import DataError, UnknownNameError
 from archscope.core.table import Table, get_value, place_cells
 from archscope.core.words import TraceOptions

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from archscope.api import trace_target
+from archscope.api.calls import trace_target
 from archscope.core.errors import ArchscopeError, UnknownNameError
 from archscope.core.words import TraceOptions, parse_input
 from archscope.targets.resolve import resolve_target

@@ -9,7 +9,8 @@ from torch import nn
 
 import archscope
 from archscope.core.errors import UsageError
-from archscope.observation import observe_module
+from archscope.core.words import TraceOptions
+from archscope.observation import observe_call
 
 TOKENS, STEPS = torch.ones(2, 10, 64), torch.ones(7, 3, 16)
 PROJECTION, SCORES = 20 * 64 * 64, 2 * (2 * 10 * 10 * 64)
@@ -43,18 +44,18 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[torch.Tensor, ...], dict[s
 def test_counts_are_the_same_however_the_pass_runs(name: str, mode: Any, training: bool) -> None:
     make, inputs, named, macs = CASES[name]
     module = make().train(training)
-    observed = observe_module(module, inputs, named, mode=mode)
+    observed = observe_call(module, TraceOptions(mode=mode), (inputs, named))
     assert observed.error is None
     assert observed.trace.mode == mode
     assert observed.costs.macs == macs
-    usual = observe_module(module, inputs, named)
+    usual = observe_call(module, given=(inputs, named))
     assert observed.costs.activations == usual.costs.activations
     assert [ref.shape for ref in observed.trace.outputs] == [ref.shape for ref in usual.trace.outputs]
 
 
 def test_a_module_on_meta_cannot_run_for_real() -> None:
     with pytest.raises(UsageError, match="has no values"):
-        observe_module(nn.Linear(4, 4, device="meta"), (torch.ones(1, 4),), {}, mode="real")
+        observe_call(nn.Linear(4, 4, device="meta"), TraceOptions(mode="real"), ((torch.ones(1, 4),), {}))
 
 
 def test_what_meta_lacks_is_found_on_fake_tensors_and_said() -> None:

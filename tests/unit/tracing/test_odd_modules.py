@@ -296,7 +296,7 @@ def test_what_cannot_be_counted_is_listed() -> None:
 def test_an_input_too_small_names_the_layer_and_the_smallest(
     name: str, side: str, layer: str, shape: str, smallest: str
 ) -> None:
-    from archscope.api import trace_target
+    from archscope.api.calls import trace_target
 
     with pytest.raises(archscope.ForwardError) as caught:
         trace_target(name, TraceOptions(inputs=(parse_input(side),)))
@@ -306,7 +306,7 @@ def test_an_input_too_small_names_the_layer_and_the_smallest(
 
 
 def test_an_input_too_large_names_the_usual_one() -> None:
-    from archscope.api import trace_target
+    from archscope.api.calls import trace_target
 
     with pytest.raises(archscope.ForwardError) as caught:
         trace_target("alexnet", TraceOptions(inputs=(parse_input("512"),)))

@@ -54,4 +54,4 @@ def test_constructors_may_read_small_constants() -> None:
 def test_a_summary_prints_itself() -> None:
     summary = archscope.trace(nn.Linear(4, 2), torch.zeros(1, 4))
     assert "Linear" in str(summary)
-    assert summary._repr_html_().startswith("<pre")
+    assert "<table" in summary._repr_html_()

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 import archscope
-from archscope.observation import observe_module
+from archscope.core.words import TraceOptions
+from archscope.observation import observe_call
 from archscope.tracing.calls import current_observer
 
 
@@ -48,7 +49,7 @@ def test_nothing_is_touched(fingerprint: Callable[..., Any], mode: Any, training
     handle = module.conv.register_forward_hook(lambda *_: None)
     before = fingerprint(module, image)
     collects = gc.isenabled()
-    observe_module(module, (image,), {}, mode=mode)
+    observe_call(module, TraceOptions(mode=mode), ((image,), {}))
     assert fingerprint(module, image) == before
     assert gc.isenabled() == collects
     handle.remove()

@@ -114,8 +114,8 @@ def test_every_word_arrives(run: Run, tmp_path: Path) -> None:
     [
         ("--keep some", "unknown word for --keep 'some'"),
         ("--precision float8", "unknown precision 'float8'"),
-        ("--lr 0", "--lr 0.0 is no learning rate"),
-        ("--lr nan", "--lr nan is no learning rate"),
+        ("--lr 0", "--lr 0.0 is not a learning rate"),
+        ("--lr nan", "--lr nan is not a learning rate"),
         ("--recipe fats", "unknown recipe 'fats'"),
         ("--classes red", "two different classes"),
         ("--resume", "--resume needs --run-dir"),
@@ -161,7 +161,7 @@ def test_the_progress_of_a_download(capsys: Capture) -> None:
 
 def test_the_examples_of_the_help_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.chdir(tmp_path)
-    for example in train.EXAMPLES:
+    for example in train.train.examples:
         assert main(shlex.split(example)[1:]) == 0, capsys.readouterr().err
         assert "SYNTHETIC" in capsys.readouterr().out
 

@@ -1,0 +1,273 @@
+"""The functions of `archscope`, one for each command: each returns what the command prints, as data.
+
+`target` is a name or path in the words of the command line (`"vgg16"`, `"timm:resnet50"`, `"net.py:Net"`, a saved
+`"trace.json"`), and for the calls that only trace, also a `torch.nn.Module` or a `Summary` that is there already.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from archscope.api.reports import BudgetReport, Catalogue, ExplainReport, ModelTable
+from archscope.api.summary import ForwardError, Summary, read_summary
+from archscope.core.errors import UnknownNameError, UsageError
+from archscope.core.trace import Mode
+from archscope.core.words import InputSpec, TraceOptions, parse_count, parse_input
+from archscope.rendering.report import Report
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from archscope.observation import Observed
+
+Inputs: TypeAlias = str | Sequence[str | InputSpec]
+"""Inputs in the words of `--input`: `"32"`, `"3x32x32"`, `["input_ids=1x128:int64"]`; or parsed already."""
+Count: TypeAlias = int | str
+"""A number, or a word such as `"5M"`."""
+_Answer = TypeVar("_Answer", bound=Report)
+
+
+# --- tracing ----------------------------------------------------------------------------------------------------------
+
+
+def trace(
+    target: "nn.Module | str",
+    /,
+    *args: Any,
+    arguments: Mapping[str, Any] | None = None,
+    inputs: Inputs = (),
+    training: bool | None = None,
+    mode: Mode | None = None,
+    **kwargs: Any,
+) -> Summary:
+    """Trace one forward pass of a module, or of a target named in words. The module is left exactly as it was.
+
+    Args:
+        target: a module; or a name or path, whose module is built on meta, without weights and without memory.
+        args: positional inputs of forward. Only shapes and dtypes matter where the pass runs on meta.
+        arguments: constructor arguments of a named target.
+        inputs: inputs in words, `"3x32x32"` or `["input_ids=1x128:int64"]`, in place of tensors; without any, a named
+            target gets its own.
+        training: the flag that forward runs under; None: the module's own, eval for a named target.
+        mode: `meta`, `fake` or `real`; None: the cheapest that carries the pass.
+        kwargs: inputs of forward by keyword. What forward does not take but the constructor of a named target does
+            goes there: `archscope.trace("resnet18", num_classes=10)`. A module whose forward has a parameter named
+            like one of the options above gets it as that.
+
+    Raises:
+        ForwardError: the forward pass raised; `.summary` holds everything before.
+        UnknownNameError, UsageError, TargetError: the target cannot be found or built.
+        DataError: a saved trace cannot be read.
+    """
+    options = TraceOptions(arguments or {}, read_inputs(inputs), training, mode)
+    if isinstance(target, str) and not args and not kwargs:
+        return _find_summary(target, options)
+    from archscope.observation import list_forward_names, observe_call
+
+    if not isinstance(target, str):
+        said = {"arguments": arguments, "inputs": inputs or None, "training": training, "mode": mode}
+        own = {name: value for name, value in said.items() if value is not None and name in list_forward_names(target)}
+        kwargs |= own
+        options = TraceOptions(
+            {} if "arguments" in own else options.arguments,
+            () if "inputs" in own else options.inputs,
+            None if "training" in own else training,
+            None if "mode" in own else mode,
+        )
+    return _summarise(observe_call(target, options, (args, kwargs)))
+
+
+def trace_target(text: str, options: TraceOptions) -> Summary:
+    """Trace the target `text` on inputs in words. Raises what `trace` raises."""
+    from archscope.observation import observe_target
+
+    return _summarise(observe_target(text, options))
+
+
+def load(path: str | Path) -> Summary:
+    """The summary in a file that `summary.save("x.json")` or `archscope trace -o x.json` wrote; torch is not needed.
+
+    Raises DataError where the file is missing or is no saved trace.
+    """
+    return read_summary(Path(path))
+
+
+def build(name: str, /, **arguments: bool | int | str | Sequence[int | str]) -> "nn.Module":
+    """The built-in model `name`, with torch's default device and dtype. Raises UnknownNameError, UsageError."""
+    from archscope.models.registry import build_model
+
+    return build_model(name, **arguments)
+
+
+# --- one model --------------------------------------------------------------------------------------------------------
+
+
+def table(
+    target: "nn.Module | Summary | str",
+    *,
+    style: str | None = None,
+    receptive: bool = False,
+    arguments: Mapping[str, Any] | None = None,
+    inputs: Inputs = (),
+    training: bool | None = None,
+    mode: Mode | None = None,
+) -> Report:
+    """A model as the lecture prints AlexNet; or a family (`"vgg"`, `"resnet"`, ...) as its paper prints it.
+
+    `style` is `paper` or `cs231n`; None: the paper's where the name is a family's and nothing else is asked. Raises
+    what `trace` raises, UnknownNameError for a style, UsageError for one that does not fit.
+    """
+    options = TraceOptions(arguments or {}, read_inputs(inputs), training, mode)
+    if isinstance(target, str):
+        from archscope.papers.family import choose_family_table
+
+        wants_one = receptive or bool(options.arguments or options.inputs or options.train or options.mode)
+        family = choose_family_table(target, style, wants_one_model=wants_one)
+        if family is not None:
+            return family
+    return _ask(target, options, lambda summary: ModelTable(summary, receptive))
+
+
+def explain(
+    target: "nn.Module | Summary | str",
+    layer: str | None = None,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    inputs: Inputs = (),
+    training: bool | None = None,
+    mode: Mode | None = None,
+) -> ExplainReport:
+    """The arithmetic behind a layer (`"conv1"`), a block, or a stack (`"features.24:features.28"`); of all without one.
+
+    Raises what `trace` raises, UnknownNameError for a layer, UsageError for a stack that runs backwards, DataError for
+    a trace that was saved without its operations.
+    """
+    from archscope.analysis.explain import Explainer
+
+    def answer(summary: Summary) -> ExplainReport:
+        explainer = Explainer(summary.trace, summary.costs)
+        found = explainer.explain_all() if layer is None else (explainer.explain_words(layer),)
+        return ExplainReport(summary, found, handout=layer is None)
+
+    return _ask(target, TraceOptions(arguments or {}, read_inputs(inputs), training, mode), answer)
+
+
+def budget(
+    target: "nn.Module | Summary | str",
+    *,
+    max_params: Count | None = None,
+    max_macs: Count | None = None,
+    max_activations: Count | None = None,
+    baseline: "Summary | str | Path | None" = None,
+    tolerance: float = 0.0,
+    arguments: Mapping[str, Any] | None = None,
+    inputs: Inputs = (),
+    training: bool | None = None,
+) -> BudgetReport:
+    """Whether a model keeps within limits, and has not outgrown a saved baseline by more than `tolerance` per cent.
+
+    Raises UsageError where no limit and no baseline is given, and what `trace` raises.
+    """
+    from archscope.analysis.budget import Measured, check_baseline, check_maximum
+
+    words = {"params": max_params, "macs": max_macs, "activations": max_activations}
+    limits = {name: _read_count(word) for name, word in words.items() if word is not None}
+    if not limits and baseline is None:
+        raise UsageError("no budget is given", "add --max-params 5M, --max-macs 600M or --baseline saved.json")
+    before = load(baseline) if isinstance(baseline, (str, Path)) else baseline
+    options = TraceOptions(arguments or {}, read_inputs(inputs), training)
+    summary = _find_summary(target, options)
+    model = Measured(summary.trace, summary.costs)
+    checks = [check_maximum(model, quantity, limit) for quantity, limit in limits.items()]
+    if before is not None:
+        name = str(baseline) if isinstance(baseline, (str, Path)) else before.title
+        old = Measured(before.trace, before.costs)
+        checks += [
+            check_baseline(model, old, quantity, name=name, tolerance=tolerance / 100)
+            for quantity in ("params", "macs")
+        ]
+    return BudgetReport(tuple(checks))
+
+
+# --- the catalogue, schemas -------------------------------------------------------------------------------------------
+
+
+def list_models(pattern: str | None = None) -> Catalogue:
+    """The built-in models with source, parameters and MACs, from the generated catalogue; no torch is needed.
+
+    `pattern` is a part of a name, or a pattern such as `vgg*_bn`. Raises UnknownNameError where nothing matches.
+    """
+    from archscope.models.registry import load_catalogue
+
+    rows = load_catalogue()
+    if pattern is None:
+        return Catalogue(rows)
+    chosen = tuple(row for row in rows if _matches(row.name, pattern.casefold()))
+    if not chosen:
+        raise UnknownNameError("model", pattern, [row.name for row in rows], "archscope models lists all of them")
+    return Catalogue(chosen)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return fnmatchcase(name, pattern) or (not set("*?[") & set(pattern) and pattern in name)
+
+
+# --- shared -----------------------------------------------------------------------------------------------------------
+
+
+def is_saved(target: str) -> bool:
+    """Whether the target is named as a saved trace is: `x.json`, with no origin before it."""
+    return target.endswith(".json") and ":" not in target
+
+
+def _find_summary(target: "nn.Module | Summary | str", options: TraceOptions) -> Summary:
+    if isinstance(target, Summary):
+        return target
+    if isinstance(target, str):
+        return _open_saved(target, options) if is_saved(target) else trace_target(target, options)
+    from archscope.observation import observe_call
+
+    return _summarise(observe_call(target, options))
+
+
+def _open_saved(text: str, options: TraceOptions) -> Summary:
+    if options.arguments or options.inputs or options.train or options.mode:
+        raise UsageError(
+            f"{text} is a saved trace: --input, --arg, --train and --mode cannot change it",
+            "name the model itself to trace it again",
+        )
+    return load(text)
+
+
+def _ask(target: "nn.Module | Summary | str", options: TraceOptions, answer: Callable[[Summary], _Answer]) -> _Answer:
+    """The answer about a summary; where forward raised, the error carries the answer about the part that ran."""
+    try:
+        return answer(_find_summary(target, options))
+    except ForwardError as error:
+        error.report = answer(error.summary)
+        raise
+
+
+def _summarise(observed: "Observed") -> Summary:
+    summary = Summary(observed.trace, observed.costs, observed.title)
+    if observed.error is None or observed.trace.failure is None:
+        return summary
+    raise ForwardError(summary, observed.trace.failure, observed.remedy) from observed.error
+
+
+def read_inputs(words: Inputs) -> tuple[InputSpec, ...]:
+    """Inputs in words, parsed; those that are parsed already stay. Raises InputSpecError."""
+    listed = (words,) if isinstance(words, str) else words
+    return tuple(parse_input(word) if isinstance(word, str) else word for word in listed)
+
+
+def _read_count(word: Count) -> int:
+    return parse_count(word) if isinstance(word, str) else word
+
+
+def schema(name: str) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of the document of that name: trace, table, ... Raises UnknownNameError."""
+    from archscope.core.documents import load_schema
+
+    return load_schema(name)

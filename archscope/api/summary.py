@@ -1,0 +1,164 @@
+"""The `Summary` that `archscope.trace` returns: a trace with its costs, to look things up in, to print and to save."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archscope.core.codec import Document
+from archscope.core.cost import CostReport
+from archscope.core.errors import MissingPackageError, ModelError
+from archscope.core.files import write_text
+from archscope.core.layer import Layer
+from archscope.core.table import Table
+from archscope.core.trace import Failure, Trace
+from archscope.rendering.formats import RenderOptions, find_format, find_format_by_suffix
+from archscope.rendering.report import Report
+from archscope.tables.layers import LayerTableOptions, build_layer_table
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+HEAD_ROWS = 8
+"""Rows of the tree that the representation in a REPL shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary(Report):
+    """One traced forward pass with its costs.
+
+    Iterate over `layers`, look one up with `summary["layer1.0.conv2"]`, read `params` and `macs`, or take the rows
+    away with `to_records()`.
+    """
+
+    trace: Trace
+    costs: CostReport
+    title: str
+    """For headings: `resnet50 (stride in the 3x3 convolution, as torchvision)`."""
+    view: LayerTableOptions = LayerTableOptions()  # noqa: RUF009  frozen
+    """What its tables show: depth, folding, operations, receptive fields, a filter."""
+
+    # --- numbers ------------------------------------------------------------------------------------------------
+
+    @property
+    def params(self) -> int:
+        """Parameters, each tensor once."""
+        return self.trace.totals.params
+
+    @property
+    def macs(self) -> int | None:
+        """Multiply-accumulates of the pass; None where an operation has no count, or forward raised."""
+        return self.costs.macs
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Every layer call in the order of execution, the model itself first."""
+        return tuple(map(Layer, self.trace.layers, self.costs.layers))
+
+    def __getitem__(self, name: str) -> Layer:
+        """The call of the layer with that path; `PATH#2` is its second call. Raises UnknownLayerError, a KeyError."""
+        call = self.trace[name]
+        return Layer(call, self.costs.layers[call.id])
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.trace
+
+    def to_records(self) -> list[dict[str, object]]:
+        """One flat dict for each layer call: path, type, shapes, parameters, MACs, ..."""
+        return [layer.to_record() for layer in self.layers]
+
+    def to_dataframe(self) -> "DataFrame":
+        """The records as a pandas DataFrame. Raises MissingPackageError where pandas is not installed."""
+        try:
+            from pandas import DataFrame
+        except ModuleNotFoundError as error:
+            raise MissingPackageError(
+                "to_dataframe needs pandas, which is not installed", "pip install pandas"
+            ) from error
+        return DataFrame(self.to_records())
+
+    # --- as a report --------------------------------------------------------------------------------------------
+
+    def build_document(self) -> Document:
+        """The document `archscope.trace/1`; of a list that a filter asks for, the table's."""
+        from archscope.core.saved import build_trace_document
+        from archscope.tables.receptive import build_receptive_entries
+
+        if self.view.selection is not None:
+            return Report.build_document(self)
+        fields = build_receptive_entries(self.trace) if self.view.receptive else None
+        return build_trace_document(self.trace, self.costs, ops=self.view.ops, receptive=fields)
+
+    def to_dict(self, *, ops: bool = False) -> dict[str, Any]:
+        """The JSON document `archscope.trace/1`; with `ops`, also every operation and the dataflow."""
+        return Report.to_dict(replace(self, view=replace(self.view, ops=ops or self.view.ops)))
+
+    def table(self, depth: int | None = None) -> Table:
+        """The tree of layers as a table; `depth` cuts it."""
+        return build_layer_table(self.trace, self.costs, self._choose_view(depth))
+
+    def build_tables(self, width: int | None = None) -> Sequence[Table]:
+        """The tree of layers, or the flat list that a filter asks for."""
+        return (self.table(),)
+
+    def save(self, path: str | Path, *, ops: bool = True) -> None:
+        """Write the summary beside `path` and rename it there; the suffix picks the format.
+
+        A JSON file holds every operation unless `ops` is false, so that `archscope.load` gives all of it back. Raises
+        UnknownNameError for a suffix that is none, OutputError where the file cannot be written.
+        """
+        chosen = find_format_by_suffix(path)
+        shown = replace(self, view=replace(self.view, ops=ops)) if chosen.name == "json" else self
+        write_text(Path(path), shown.render_format(chosen, RenderOptions()))
+
+    def show(self, depth: int | None = None) -> None:
+        """Print the tree of layers; `depth` cuts it."""
+        print(find_format("plain").render(self.table(depth), RenderOptions()), end="")  # noqa: T201
+
+    def _choose_view(self, depth: int | None) -> LayerTableOptions:
+        view = self.view if depth is None else replace(self.view, depth=depth)
+        return view if view.title else replace(view, title=self.title)
+
+    def __repr__(self) -> str:
+        """The head of the tree and the totals: what a REPL shows."""
+        table = self.table(depth=1)
+        lines = find_format("plain").render(replace(table, notes=table.notes[:1]), RenderOptions()).splitlines()
+        head, rows, foot = lines[:4], lines[4:-2], lines[-2:]
+        more = len(self.trace.layers) - len(rows[:HEAD_ROWS])
+        note = [f"... {more} more layer calls: print(summary) shows them all"] if more > 0 else []
+        return "\n".join([*head, *rows[:HEAD_ROWS], *note, *foot])
+
+
+class ForwardError(ModelError):
+    """The traced forward pass raised; `summary` holds everything before the failure, `__cause__` the original."""
+
+    def __init__(self, summary: Summary, failure: Failure, remedy: str = "") -> None:
+        super().__init__(describe_failure(summary.trace, failure), remedy)
+        self.summary = summary
+        self.report: Report = summary
+        """What the command that was asked shows of the part that ran."""
+
+
+def describe_failure(trace: Trace, failure: Failure) -> str:
+    """One sentence: the layer, the shape it got, and what torch said."""
+    if not trace.layers:
+        return f"{failure.error}: {failure.message}"
+    layer = trace.layers[failure.layer]
+    name = f"{layer.path} ({layer.type})" if layer.path else layer.type
+    return (
+        f"{name} failed on {_join_shapes(ref.shape for ref in layer.inputs[:3])}: {' '.join(failure.message.split())}"
+    )
+
+
+def _join_shapes(shapes: Iterable[tuple[int, ...]]) -> str:
+    return ", ".join("x".join(map(str, shape)) or "a scalar" for shape in shapes) or "its input"
+
+
+def read_summary(path: Path) -> Summary:
+    """The Summary in a file that `archscope trace -o x.json` wrote. Raises DataError where it cannot be read."""
+    from archscope.core.codec import read_document
+    from archscope.core.documents.trace import TraceDocument
+    from archscope.core.saved import read_costs, read_trace
+
+    document = read_document(path, TraceDocument)
+    return Summary(read_trace(document), read_costs(document), document.target)
