@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from archscope.core.cost import CostReport
-from archscope.core.finding import Finding
+from archscope.core.finding import Check, Finding
 from archscope.core.trace import Trace
 from archscope.core.units import format_exact
 
@@ -27,20 +27,6 @@ class Measured:
         if quantity == "params":
             return self.trace.totals.params
         return self.costs.macs if quantity == "macs" else self.costs.activations
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One budget, kept or broken."""
-
-    quantity: str
-    measured: int | None
-    limit: int
-    """Largest allowed value."""
-    against: str
-    """`maximum`, or the name of the baseline."""
-    finding: Finding | None
-    """None where the budget is kept."""
 
 
 def check_maximum(model: Measured, quantity: str, limit: int) -> Check:

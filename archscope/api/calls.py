@@ -268,6 +268,6 @@ def _read_count(word: Count) -> int:
 
 def schema(name: str) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of the document of that name: trace, table, ... Raises UnknownNameError."""
-    from archscope.core.schemas import load_schema
+    from archscope.core.documents import load_schema
 
     return load_schema(name)

@@ -1,13 +1,13 @@
 """What `table`, `explain`, `budget` and `list_models` answer: reports made from summaries and from the catalogue."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
-from archscope.analysis.budget import Check
 from archscope.analysis.explain import Explanation
 from archscope.api.summary import Summary
-from archscope.core.finding import Finding
+from archscope.core.documents.findings import BudgetDocument
+from archscope.core.documents.tables import ExplainDocument
+from archscope.core.finding import Check, Finding
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.units import format_exact
 from archscope.models.registry import CatalogueRow
@@ -16,11 +16,11 @@ from archscope.rendering.formats import RenderOptions, TableFormat
 from archscope.rendering.report import Report
 from archscope.tables.catalogue import build_catalogue_table
 from archscope.tables.explanation import (
+    build_explain_document,
     build_explanation_table,
     build_handout_table,
     describe_flow,
     describe_trace,
-    explain_to_document,
 )
 from archscope.tables.model import build_model_table
 from archscope.tables.totals import describe_totals
@@ -62,9 +62,9 @@ class ExplainReport(Report):
     def __iter__(self) -> Iterator[Explanation]:
         return iter(self.explanations)
 
-    def to_dict(self) -> dict[str, Any]:
+    def build_document(self) -> ExplainDocument:
         """The document `archscope.explain/1`."""
-        return explain_to_document(self.explanations, self.summary.trace)
+        return build_explain_document(self.explanations, self.summary.trace)
 
     def build_tables(self, width: int | None = None) -> Sequence[Table]:
         """A table for each explanation, fitted to a terminal of `width` columns."""
@@ -106,15 +106,9 @@ class BudgetReport(Report):
         """One for each broken budget."""
         return [check.finding for check in self.checks if check.finding]
 
-    def to_dict(self) -> dict[str, Any]:
+    def build_document(self) -> BudgetDocument:
         """The document `archscope.budget/1`."""
-        return {
-            "schema": "archscope.budget/1",
-            "kept": not self.failed,
-            "checks": [
-                {**asdict(check), "finding": asdict(check.finding) if check.finding else None} for check in self.checks
-            ],
-        }
+        return BudgetDocument(not self.failed, self.checks)
 
     def build_tables(self, width: int | None = None) -> Sequence[Table]:
         """A row for each budget."""

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.optim import Optimizer
 
-    from archscope.benchmarking.options import Dtype, Variant
+    from archscope.benchmarking.options import Variant
     from archscope.benchmarking.report import BenchmarkReport
     from archscope.benchmarking.session import Listener
+    from archscope.core.documents.bench import Dtype
     from archscope.counters.report import CounterReport
     from archscope.memory.document import FitReport
     from archscope.papers.report import VerifyReport
@@ -249,10 +250,12 @@ def benchmark(
         UsageError, UnknownNameError: what was asked cannot be done.
         DataError: images or the older run are missing or damaged.
     """
-    from archscope.benchmarking.compare import compare_with_old, read_old
+    from archscope.benchmarking.compare import compare_with_old
     from archscope.benchmarking.options import DEFAULT_SECONDS, BenchOptions, StepOptions, TrainingOptions
     from archscope.benchmarking.report import BenchmarkReport
     from archscope.benchmarking.session import SilentListener, bench_targets
+    from archscope.core.codec import read_document
+    from archscope.core.documents.bench import BenchDocument
 
     if layers and compiled:
         raise UsageError("--layers times modules one by one, and --compile fuses them", "leave one of them out")
@@ -271,7 +274,7 @@ def benchmark(
         threads=threads,
         training=None if train_steps is None else TrainingOptions(train_steps, None if data is None else str(data)),
     )
-    old = read_old(Path(compare)) if compare is not None else None
+    old = read_document(Path(compare), BenchDocument) if compare is not None else None
     found = bench_targets(targets, options, listener or SilentListener())
     ratios = compare_with_old(found, old) if old is not None else None
     return BenchmarkReport(found, ratios, str(compare))

@@ -1,13 +1,13 @@
 """The `Summary` that `archscope.trace` returns: a trace with its costs, to look things up in, to print and to save."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archscope.core.codec import Document
 from archscope.core.cost import CostReport
-from archscope.core.errors import DataError, MissingPackageError, ModelError
+from archscope.core.errors import MissingPackageError, ModelError
 from archscope.core.files import write_text
 from archscope.core.layer import Layer
 from archscope.core.table import Table
@@ -79,18 +79,19 @@ class Summary(Report):
 
     # --- as a report --------------------------------------------------------------------------------------------
 
-    def to_dict(self, *, ops: bool = False) -> dict[str, Any]:
-        """The JSON document `archscope.trace/1`; with `ops`, also every operation and the dataflow."""
-        from archscope.core.document import trace_to_document
-        from archscope.tables.receptive import describe_layers
+    def build_document(self) -> Document:
+        """The document `archscope.trace/1`; of a list that a filter asks for, the table's."""
+        from archscope.core.saved import build_trace_document
+        from archscope.tables.receptive import build_receptive_entries
 
         if self.view.selection is not None:
-            return Report.to_dict(self)
-        document = trace_to_document(self.trace, self.costs, ops=ops or self.view.ops)
-        if self.view.receptive:
-            for entry, field in zip(document["layers"], describe_layers(self.trace), strict=True):
-                entry["receptive"] = field
-        return document
+            return Report.build_document(self)
+        fields = build_receptive_entries(self.trace) if self.view.receptive else None
+        return build_trace_document(self.trace, self.costs, ops=self.view.ops, receptive=fields)
+
+    def to_dict(self, *, ops: bool = False) -> dict[str, Any]:
+        """The JSON document `archscope.trace/1`; with `ops`, also every operation and the dataflow."""
+        return Report.to_dict(replace(self, view=replace(self.view, ops=ops or self.view.ops)))
 
     def table(self, depth: int | None = None) -> Table:
         """The tree of layers as a table; `depth` cuts it."""
@@ -155,15 +156,9 @@ def _join_shapes(shapes: Iterable[tuple[int, ...]]) -> str:
 
 def read_summary(path: Path) -> Summary:
     """The Summary in a file that `archscope trace -o x.json` wrote. Raises DataError where it cannot be read."""
-    from archscope.core.document import costs_from_document, trace_from_document
+    from archscope.core.codec import read_document
+    from archscope.core.documents.trace import TraceDocument
+    from archscope.core.saved import read_costs, read_trace
 
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(
-            f"there is no file {path}", "make one with: archscope trace TARGET --ops -o trace.json"
-        ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"cannot read {path} as JSON: {error}") from error
-    trace = trace_from_document(document, needs_ops=False)
-    return Summary(trace, costs_from_document(document), trace.target)
+    document = read_document(path, TraceDocument)
+    return Summary(read_trace(document), read_costs(document), document.target)

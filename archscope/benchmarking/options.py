@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from archscope.core.documents.bench import Dtype
 from archscope.core.words import InputSpec
 
-Dtype = Literal["fp32", "tf32", "bf16", "fp16"]
 DTYPES: tuple[Dtype, ...] = ("fp32", "tf32", "bf16", "fp16")
 DEFAULT_SECONDS = 5.0
 """Of each target and variant, warm-up included; the first call and building it come on top."""

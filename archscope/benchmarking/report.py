@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from archscope.benchmarking.compare import Key, describe_ratios, tell_ratios
+from archscope.benchmarking.compare import Key, list_ratios, tell_ratios
 from archscope.benchmarking.document import build_document, find_utilisation, is_noisy
 from archscope.benchmarking.options import BLOCKS
 from archscope.benchmarking.results import BenchReport, Memory, TrainingVerdict, VariantResult
 from archscope.benchmarking.roofline import Ceiling
 from archscope.benchmarking.statistics import Ratio, Timing, compare_interleaved
 from archscope.benchmarking.workload import BACKWARD, FORWARD, OPTIMIZER
+from archscope.core.documents.bench import BenchDocument
 from archscope.core.errors import CheckError, ModelError
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.units import format_bytes, format_si
@@ -297,10 +297,9 @@ class BenchmarkReport(Report):
             return CheckError(f"the short training failed: {', '.join(dict.fromkeys(untrained))}")
         return None
 
-    def to_dict(self) -> dict[str, Any]:
+    def build_document(self) -> BenchDocument:
         """The document `archscope.bench/1`, every sample in it."""
-        compared = {} if self.ratios is None else {"compared": describe_ratios(self.ratios)}
-        return {**build_document(self.found), **compared}
+        return build_document(self.found, None if self.ratios is None else list_ratios(self.ratios))
 
     def build_tables(self, width: int | None = None) -> tuple[Table, ...]:
         """The targets, then the modules of each target that was looked into."""

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from archscope.benchmarking.layers import LOSS_PATH, Split
-from archscope.benchmarking.options import Dtype, Variant
+from archscope.benchmarking.options import Variant
 from archscope.core.cost import CostReport
+from archscope.core.documents.bench import Dtype
 from archscope.core.operators import find_operator
 from archscope.core.trace import OpRecord, Trace
 from archscope.machine.clock import Clock, choose_clock

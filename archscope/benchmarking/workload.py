@@ -8,8 +8,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from archscope.benchmarking.options import BLOCKS, Dtype
+from archscope.benchmarking.options import BLOCKS
 from archscope.benchmarking.statistics import Timing, find_quantile, is_settled
+from archscope.core.documents.bench import Dtype
 from archscope.core.errors import ModelError
 from archscope.machine.clock import Clock, CpuMeter, Mark
 from archscope.machine.precision import autocast, use_precision

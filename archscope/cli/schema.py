@@ -14,7 +14,14 @@ from archscope.cli.output import write_stdout
     "archscope schema trace",
     "archscope schema table",
 )
-def schema(name: Annotated[str, typer.Argument(metavar="NAME", help="trace, table, ...")]) -> None:
+def schema(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="bench, budget, counters, explain, findings, fit, table, trace, train or verify."
+        ),
+    ],
+) -> None:
     """Print the JSON Schema (draft 2020-12) of an output."""
     from archscope import api
 

@@ -9,8 +9,9 @@ import typer
 from archscope.cli.command import ArgumentOptions, JudgementOptions, answer, command
 
 if TYPE_CHECKING:
+    from archscope.core.documents.findings import EpochMetrics
     from archscope.core.finding import Finding
-    from archscope.training.reporter import EpochMetrics, EpochTimes, StepReport
+    from archscope.training.reporter import EpochTimes, StepReport
 
 TrainTarget = Annotated[
     str,

@@ -22,3 +22,19 @@ class Finding:
     file: str = ""
     line: int = 0
     """Line in `file`, from 1; 0 where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One budget, kept or broken."""
+
+    quantity: str
+    """`params`, `macs` or `activations`."""
+    measured: int | None
+    """Null where it is not known in full."""
+    limit: int
+    """Largest allowed value."""
+    against: str
+    """`maximum`, or the name of the baseline."""
+    finding: Finding | None
+    """None where the budget is kept."""

@@ -1,270 +1,173 @@
-"""A saved JSON document goes in; its Trace comes out. Whatever is malformed is a DataError that says where."""
+"""A trace with its costs as the document `archscope.trace/1`, and back.
 
-from collections.abc import Mapping
-from typing import Any, cast
+A document with its operations restores everything; without them it restores what tables of layers and budgets need.
+"""
 
+from collections.abc import Iterable, Sequence
+
+from archscope.core.codec import ABSENT, Absent, Settings, encode, fill
+from archscope.core.cost import Cost, CostReport, LayerCost
+from archscope.core.documents.trace import (
+    FailureEntry,
+    LayerEntry,
+    OpEntry,
+    ReceptiveEntry,
+    TensorEntry,
+    TotalsEntry,
+    TraceDocument,
+)
 from archscope.core.errors import DataError
 from archscope.core.tensors import TensorSpec
-from archscope.core.trace import (
-    Edge,
-    Failure,
-    LayerCall,
-    Mode,
-    OpRecord,
-    Setting,
-    SourceSpan,
-    StateTensor,
-    StateTotals,
-    Trace,
-    ValueRef,
-)
+from archscope.core.trace import Failure, LayerCall, OpRecord, SourceSpan, StateTotals, Trace, ValueRef
 
-MODES = ("meta", "fake", "real")
-KINDS = ("parameter", "buffer")
+LARGEST_EXACT = 2**53
+"""Above this, readers that hold numbers as doubles lose the last digits."""
+
+Fields = Sequence[tuple[ReceptiveEntry, ...]]
 
 
-class DocumentReader:
-    """Typed access to one JSON object; `place` is where it stands in the document, for the messages."""
+def build_trace_document(
+    trace: Trace, costs: CostReport, *, ops: bool = False, receptive: Fields | None = None
+) -> TraceDocument:
+    """The document of `trace`; with `ops`, also every operation, the dataflow and the parameters and buffers.
 
-    def __init__(self, data: object, place: str = "the document") -> None:
-        if not isinstance(data, Mapping):
-            raise DataError(f"{place} is not a JSON object")
-        self.data: Mapping[str, Any] = data
-        self.place = place
-
-    def check_schema(self, expected: str) -> None:
-        """Raise DataError unless this is a document of the `expected` schema (its major version included)."""
-        found = self.data.get("schema")
-        if found != expected:
-            raise DataError(
-                f"not a saved trace: its schema is {found!r}, not {expected!r}",
-                "make one with: archscope trace TARGET --ops -o trace.json",
-            )
-
-    def check_ops(self) -> None:
-        """Raise DataError unless the operations are there."""
-        missing = [key for key in ("ops", "edges", "state") if key not in self.data]
-        if missing:
-            raise DataError(
-                f"the trace of {self.data.get('target')!r} was saved without its operations",
-                "save it with them: archscope trace TARGET --ops -o trace.json",
-            )
-
-    def __contains__(self, key: str) -> bool:
-        return key in self.data
-
-    def get(self, key: str, *kinds: type, required: bool = True) -> Any:
-        """The value under `key`, which must be of one of `kinds`."""
-        if key not in self.data:
-            if required:
-                raise DataError(f"{self.place} has no {key!r}")
-            return None
-        value = self.data[key]
-        if (isinstance(value, bool) and bool not in kinds) or not isinstance(value, kinds):
-            raise DataError(f"{self.place}: {key!r} is {type(value).__name__}, not {' or '.join(_names(kinds))}")
-        return value
-
-    def text(self, key: str) -> str:
-        """A string."""
-        return str(self.get(key, str))
-
-    def choice(self, key: str, known: tuple[str, ...]) -> str:
-        """A string that is one of `known`."""
-        value = self.text(key)
-        if value not in known:
-            raise DataError(f"{self.place}: {key!r} is {value!r}, not one of {', '.join(known)}")
-        return value
-
-    def optional_text(self, key: str) -> str | None:
-        """A string or null."""
-        return cast("str | None", self.get(key, str, type(None)))
-
-    def flag(self, key: str) -> bool:
-        """A boolean."""
-        return bool(self.get(key, bool))
-
-    def integer(self, key: str) -> int:
-        """A whole number."""
-        return int(self.get(key, int))
-
-    def optional_int(self, key: str) -> int | None:
-        """A whole number or null."""
-        return cast("int | None", self.get(key, int, type(None)))
-
-    def integers(self, key: str) -> tuple[int, ...]:
-        """A list of whole numbers."""
-        return self._items(key, int)
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        """A list of strings."""
-        return self._items(key, str)
-
-    def _items(self, key: str, kind: type) -> tuple[Any, ...]:
-        values = self.get(key, list)
-        if any(isinstance(value, bool) or not isinstance(value, kind) for value in values):
-            raise DataError(f"{self.place}: {key!r} is not a list of {kind.__name__}")
-        return tuple(values)
-
-    def section(self, key: str) -> "DocumentReader":
-        """An object."""
-        return DocumentReader(self.get(key, Mapping), f"{self.place}, {key}")
-
-    def optional_section(self, key: str) -> "DocumentReader | None":
-        """An object or null."""
-        return None if self.get(key, Mapping, type(None)) is None else self.section(key)
-
-    def sections(self, key: str, *, required: bool = True) -> list["DocumentReader"]:
-        """A list of objects."""
-        values = self.get(key, list, required=required) or []
-        return [DocumentReader(value, f"{self.place}, {key}[{index}]") for index, value in enumerate(values)]
-
-    def settings(self, key: str) -> tuple[tuple[str, Setting], ...]:
-        """An object of settings."""
-        return tuple((str(name), self._setting(value)) for name, value in self.get(key, Mapping).items())
-
-    def _setting(self, value: object) -> Setting:
-        if value is None or isinstance(value, (bool, int, float, str)):
-            return value
-        if isinstance(value, list):
-            return tuple(self._setting(item) for item in value)
-        if isinstance(value, Mapping) and value.get("float") in ("inf", "-inf", "nan"):
-            return float(value["float"])
-        raise DataError(f"{self.place}: {value!r} is not a setting")
-
-
-def read_trace(reader: DocumentReader) -> Trace:
-    """The trace in a document of schema `archscope.trace/1`."""
-    totals = reader.section("totals")
-    failure = reader.optional_section("failure")
-    return Trace(
-        archscope=reader.text("archscope"),
-        torch=reader.text("torch"),
-        target=reader.text("target"),
-        arguments=reader.settings("arguments"),
-        mode=cast("Mode", reader.choice("mode", MODES)),
-        training=reader.flag("training"),
-        inputs=_read_values(reader, "inputs"),
-        outputs=_read_values(reader, "outputs"),
-        layers=_read_layers(reader),
-        ops=tuple(_read_op(op) for op in reader.sections("ops", required=False)),
-        edges=tuple(
-            Edge(edge.optional_int("producer"), edge.integer("consumer"), edge.integer("value"))
-            for edge in reader.sections("edges", required=False)
+    `receptive` are the receptive fields by layer id, where they are asked for.
+    """
+    return fill(
+        TraceDocument,
+        trace,
+        arguments=Settings(trace.arguments),
+        forward_complete=trace.failure is None,
+        counts_complete=costs.macs is not None,
+        inputs=build_tensors(trace.inputs, numbered=ops),
+        outputs=build_tensors(trace.outputs, numbered=ops),
+        totals=_build_totals(trace, costs),
+        layers=tuple(
+            _build_layer(layer, costs.layers[layer.id], receptive[layer.id] if receptive else ABSENT, ops=ops)
+            for layer in trace.layers
         ),
-        state=tuple(_read_state(tensor) for tensor in reader.sections("state", required=False)),
-        totals=StateTotals(
-            params=totals.integer("params"),
-            trainable_params=totals.integer("trainable_params"),
-            buffers=totals.integer("buffers"),
-            param_bytes=totals.integer("param_bytes"),
-            buffer_bytes=totals.integer("buffer_bytes"),
-        ),
-        never_called=reader.texts("never_called"),
-        notes=reader.texts("notes") if "notes" in reader else (),
-        failure=_read_failure(failure) if failure else None,
+        uncounted=costs.uncounted,
+        failure=None
+        if trace.failure is None
+        else fill(FailureEntry, trace.failure, source=next(iter(trace.failure.sources), None)),
+        ops=tuple(_build_op(op, cost) for op, cost in zip(trace.ops, costs.ops, strict=True)) if ops else ABSENT,
+        edges=trace.edges if ops else ABSENT,
+        state=trace.state if ops else ABSENT,
     )
 
 
-def _read_layers(reader: DocumentReader) -> tuple[LayerCall, ...]:
-    layers = tuple(_read_layer(layer) for layer in reader.sections("layers"))
-    if not layers:
-        raise DataError("the trace has no layers")
-    for index, layer in enumerate(layers):
-        parent = layer.parent if layer.parent is not None else -1
-        if layer.id != index or not (parent < index and (parent >= 0) == (index > 0)):
-            raise DataError(f"layers[{index}] has id {layer.id} and parent {layer.parent}, which is no pre-order")
-    return layers
+def read_trace(document: TraceDocument) -> Trace:
+    """The trace that `document` was made from. Raises DataError where its layers are in no pre-order.
 
-
-def _read_layer(entry: DocumentReader) -> LayerCall:
-    return LayerCall(
-        id=entry.integer("id"),
-        parent=entry.optional_int("parent"),
-        path=entry.text("path"),
-        type=entry.text("type"),
-        call=entry.integer("call"),
-        depth=entry.integer("depth"),
-        leaf=entry.flag("leaf"),
-        inputs=_read_values(entry, "inputs"),
-        outputs=_read_values(entry, "outputs"),
-        own_params=entry.integer("own_params"),
-        params=entry.integer("params"),
-        trainable_params=entry.integer("trainable_params"),
-        buffers=entry.integer("buffers"),
-        shared_with=entry.texts("shared_with"),
-        settings=entry.settings("settings"),
-        sources=_read_sources(entry),
-        first_op=entry.integer("first_op") if "first_op" in entry else 0,
-        end_op=entry.integer("end_op") if "end_op" in entry else 0,
+    Without operations the trace has no `ops`, `edges`, `state` and value numbers (all 0), and only the innermost source
+    of each layer.
+    """
+    failure = document.failure
+    return fill(
+        Trace,
+        document,
+        arguments=document.arguments.pairs,
+        inputs=_read_tensors(document.inputs),
+        outputs=_read_tensors(document.outputs),
+        layers=tuple(_read_layers(document.layers)),
+        ops=tuple(_read_op(op) for op in document.ops or ()),
+        edges=document.edges or (),
+        state=document.state or (),
+        totals=fill(StateTotals, document.totals),
+        failure=None if failure is None else fill(Failure, failure, sources=_read_sources(failure)),
     )
 
 
-def _read_op(entry: DocumentReader) -> OpRecord:
-    return OpRecord(
-        index=entry.integer("index"),
-        name=entry.text("name"),
-        overload=entry.text("overload"),
-        layer=entry.integer("layer"),
-        inputs=_read_values(entry, "inputs"),
-        outputs=_read_values(entry, "outputs"),
-        arguments=entry.settings("arguments"),
-        sources=_read_sources(entry),
+def read_costs(document: TraceDocument) -> CostReport:
+    """The costs as saved. Without operations in the document, `CostReport.ops` is empty."""
+    return fill(
+        CostReport,
+        document.totals,
+        ops=tuple(fill(Cost, op) for op in document.ops or ()),
+        layers=tuple(fill(LayerCost, layer) for layer in document.layers),
+        uncounted=document.uncounted,
     )
 
 
-def _read_state(entry: DocumentReader) -> StateTensor:
-    kind = entry.choice("kind", KINDS)
-    return StateTensor(
-        path=entry.text("path"),
-        value=entry.integer("value"),
-        shape=entry.integers("shape"),
-        dtype=entry.text("dtype"),
-        kind="parameter" if kind == "parameter" else "buffer",
-        trainable=entry.flag("trainable"),
+def _build_totals(trace: Trace, costs: CostReport) -> TotalsEntry:
+    totals = fill(
+        TotalsEntry,
+        trace.totals,
+        macs=costs.macs,
+        flops=None if costs.macs is None else 2 * costs.macs,
+        activations=costs.activations,
+        counted_macs=costs.counted_macs,
+    )
+    exact = {name: str(number) for name, number in encode(totals).items() if (number or 0) > LARGEST_EXACT}
+    return fill(TotalsEntry, totals, exact=exact or ABSENT)
+
+
+def _build_layer(
+    layer: LayerCall, cost: LayerCost, receptive: tuple[ReceptiveEntry, ...] | Absent, *, ops: bool
+) -> LayerEntry:
+    hidden = {} if ops else dict.fromkeys(("sources", "first_op", "end_op"), ABSENT)
+    return fill(
+        LayerEntry,
+        layer,
+        inputs=build_tensors(layer.inputs, numbered=ops),
+        outputs=build_tensors(layer.outputs, numbered=ops),
+        macs=cost.macs,
+        own_macs=cost.own_macs,
+        settings=Settings(layer.settings),
+        receptive=receptive,
+        **hidden,
     )
 
 
-def _read_failure(entry: DocumentReader) -> Failure:
-    return Failure(
-        layer=entry.integer("layer"),
-        path=entry.text("path"),
-        error=entry.text("error"),
-        message=entry.text("message"),
-        sources=_read_sources(entry),
-        expected=entry.optional_text("expected"),
-        got=entry.optional_text("got"),
-        remedies=entry.texts("remedies"),
+def _build_op(op: OpRecord, cost: Cost) -> OpEntry:
+    return fill(
+        OpEntry,
+        op,
+        inputs=build_tensors(op.inputs, numbered=True),
+        outputs=build_tensors(op.outputs, numbered=True),
+        arguments=Settings(op.arguments),
+        macs=cost.macs,
+        reason=cost.reason,
     )
 
 
-def _read_values(entry: DocumentReader, key: str) -> tuple[ValueRef, ...]:
+def build_tensors(refs: Iterable[ValueRef], *, numbered: bool = False) -> tuple[TensorEntry, ...]:
+    """The tensors of a document; `numbered` where it also has the operations that read and make them."""
     return tuple(
-        ValueRef(
-            value.integer("value") if "value" in value else 0,
-            TensorSpec(value.text("key"), value.integers("shape"), value.text("dtype")),
+        TensorEntry(ref.spec.key, ref.spec.shape, ref.spec.dtype, ref.value if numbered else ABSENT) for ref in refs
+    )
+
+
+def _read_layers(entries: Sequence[LayerEntry]) -> Iterable[LayerCall]:
+    for index, entry in enumerate(entries):
+        parent = entry.parent if entry.parent is not None else -1
+        if entry.id != index or not (parent < index and (parent >= 0) == (index > 0)):
+            raise DataError(f"layers[{index}] has id {entry.id} and parent {entry.parent}, which is no pre-order")
+        yield fill(
+            LayerCall,
+            entry,
+            inputs=_read_tensors(entry.inputs),
+            outputs=_read_tensors(entry.outputs),
+            settings=entry.settings.pairs,
+            sources=_read_sources(entry),
         )
-        for value in entry.sections(key)
+
+
+def _read_op(entry: OpEntry) -> OpRecord:
+    return fill(
+        OpRecord,
+        entry,
+        inputs=_read_tensors(entry.inputs),
+        outputs=_read_tensors(entry.outputs),
+        arguments=entry.arguments.pairs,
     )
 
 
-def _read_sources(entry: DocumentReader) -> tuple[SourceSpan, ...]:
-    if "sources" in entry:
-        return tuple(_read_source(span) for span in entry.sections("sources"))
-    span = entry.optional_section("source")
-    return (_read_source(span),) if span else ()
+def _read_tensors(entries: Iterable[TensorEntry]) -> tuple[ValueRef, ...]:
+    return tuple(ValueRef(entry.value or 0, TensorSpec(entry.key, entry.shape, entry.dtype)) for entry in entries)
 
 
-def _read_source(entry: DocumentReader) -> SourceSpan:
-    return SourceSpan(
-        file=entry.text("file"),
-        line=entry.integer("line"),
-        end_line=entry.integer("end_line"),
-        column=entry.optional_int("column"),
-        end_column=entry.optional_int("end_column"),
-        function=entry.text("function"),
-    )
-
-
-def _names(kinds: tuple[type, ...]) -> list[str]:
-    words: dict[type, str] = {int: "a whole number", str: "a string", bool: "true or false", list: "a list"}
-    return [words.get(kind, "an object" if kind is Mapping else "null") for kind in kinds]
+def _read_sources(entry: LayerEntry | FailureEntry) -> tuple[SourceSpan, ...]:
+    if entry.sources is not ABSENT:
+        return entry.sources
+    return () if entry.source is None else (entry.source,)

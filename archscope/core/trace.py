@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias
 
-from archscope.core.errors import UnknownLayerError
+from archscope.core.errors import DataError, UnknownLayerError
 from archscope.core.tensors import TensorSpec
 
 Setting: TypeAlias = "bool | int | float | str | tuple[Setting, ...] | None"
@@ -212,6 +212,14 @@ class Trace:
     def root(self) -> LayerCall:
         """The call of the traced module itself."""
         return self.layers[0]
+
+    def check_ops(self) -> None:
+        """Raise DataError where the trace was saved without its operations."""
+        if not self.ops and len(self.layers) > 1 and self.failure is None:
+            raise DataError(
+                f"the trace of {self.target!r} was saved without its operations",
+                "save it with them: archscope trace TARGET --ops -o trace.json",
+            )
 
     @cached_property
     def children(self) -> tuple[tuple[int, ...], ...]:

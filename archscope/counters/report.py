@@ -1,15 +1,14 @@
-"""Comparisons with other counters go in; a table for people and a document for programs come out."""
+"""Comparisons with other counters as a table for people and a document for programs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from archscope.core.codec import fill
+from archscope.core.documents.figures import CounterEntry, CountersDocument, DifferenceEntry, ModelEntry
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.units import format_exact
 from archscope.counters.tool_count import Comparison, Difference, ToolCount
 from archscope.rendering.report import Report
-
-SCHEMA = "archscope.counters/1"
 
 COLUMNS = (
     Column("target", "model"),
@@ -110,39 +109,30 @@ def _list_printed(comparisons: Sequence[Comparison]) -> Iterator[str]:
             yield f"as printed, {comparison.target}: {' · '.join(told)}"
 
 
-def describe_comparisons(comparisons: Sequence[Comparison]) -> dict[str, Any]:
-    """The document of schema `archscope.counters/1`."""
-    return {"schema": SCHEMA, "models": [_describe(comparison) for comparison in comparisons]}
+def build_counters_document(comparisons: Sequence[Comparison]) -> CountersDocument:
+    """The document of comparisons, one for each model."""
+    return CountersDocument(
+        tuple(
+            fill(ModelEntry, item, input=item.shape, counters=tuple(map(_build_counter, item.tallies)))
+            for item in comparisons
+        )
+    )
 
 
-def _describe(comparison: Comparison) -> dict[str, object]:
-    return {
-        "target": comparison.target,
-        "title": comparison.title,
-        "input": comparison.shape,
-        "params": comparison.params,
-        "macs": comparison.macs,
-        "counters": [_describe_tally(tally) for tally in comparison.tallies],
-    }
+def _build_counter(tally: ToolCount) -> CounterEntry:
+    return fill(
+        CounterEntry,
+        tally,
+        version=tally.version or None,
+        ran_on=tally.place or None,
+        params_differences=tuple(map(_build_entry, tally.params_differences)),
+        differences=tuple(map(_build_entry, tally.differences)),
+        error=tally.error or None,
+    )
 
 
-def _describe_tally(tally: ToolCount) -> dict[str, object]:
-    return {
-        "tool": tally.tool,
-        "version": tally.version or None,
-        "ran_on": tally.place or None,
-        "params": tally.params,
-        "macs": tally.macs,
-        "printed": tally.printed,
-        "explained": tally.explained,
-        "params_differences": [_describe_difference(item) for item in tally.params_differences],
-        "differences": [_describe_difference(item) for item in tally.differences],
-        "error": tally.error or None,
-    }
-
-
-def _describe_difference(item: Difference) -> dict[str, object]:
-    return {"difference": item.macs, "cause": item.cause, "explained": item.explained}
+def _build_entry(item: Difference) -> DifferenceEntry:
+    return DifferenceEntry(item.macs, item.cause, item.explained)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +141,9 @@ class CounterReport(Report):
 
     comparisons: tuple[Comparison, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def build_document(self) -> CountersDocument:
         """The document `archscope.counters/1`."""
-        return describe_comparisons(self.comparisons)
+        return build_counters_document(self.comparisons)
 
     def build_tables(self, width: int | None = None) -> tuple[Table, ...]:
         """One table: ours, then each tool, for every model."""

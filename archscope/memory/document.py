@@ -1,19 +1,18 @@
-"""A fit goes in; its table for people and its JSON document come out."""
+"""A fit as a table for people and a document for programs."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from archscope.analysis.memory import MemoryPrediction
+from archscope.core.codec import fill
+from archscope.core.documents.fit import DecidingEntry, FitDocument, SavedEntry
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.units import format_bytes, format_exact, format_share
 from archscope.core.words import format_memory
 from archscope.memory.fit import Fit
 from archscope.rendering.report import Report
 from archscope.version import __version__
-
-SCHEMA = "archscope.fit/1"
 
 COLUMNS = (
     Column("part", "part"),
@@ -85,42 +84,29 @@ def describe_place(prediction: MemoryPrediction) -> str:
     return f"{prediction.deciding_layer or 'the root'} ({prediction.deciding_type}), {prediction.phase}"
 
 
-def fit_to_document(fit: Fit) -> dict[str, Any]:
-    """The JSON document `archscope.fit/1`; exact integers."""
+def build_fit_document(fit: Fit) -> FitDocument:
+    """The document of what a batch needs; exact integers."""
     prediction = fit.prediction
-    return {
-        "schema": SCHEMA,
-        "archscope": __version__,
-        "torch": torch.__version__,
-        "target": fit.target.text,
-        "arguments": dict(fit.target.arguments),
-        "training": fit.training,
-        "optimizer": fit.request.optimizer if fit.training else None,
-        "memory_bytes": fit.request.memory_bytes,
-        "batch": fit.batch,
-        "fits": fit.fits,
-        "largest_batch": fit.largest,
-        "inputs": [list(shape) for shape in fit.shapes],
-        "parameter_bytes": prediction.parameter_bytes,
-        "buffer_bytes": prediction.buffer_bytes,
-        "gradient_bytes": prediction.gradient_bytes,
-        "optimizer_bytes": prediction.optimizer_bytes,
-        "saved_activation_bytes": prediction.saved_activation_bytes,
-        "peak_bytes": prediction.peak_bytes,
-        "workspace_bytes": prediction.workspace_bytes,
-        "needed_bytes": prediction.total_bytes,
-        "next_needed_bytes": fit.next_needed_bytes,
-        "deciding": {
-            "path": prediction.deciding_layer,
-            "type": prediction.deciding_type,
-            "phase": prediction.phase,
-        },
-        "layers": [
-            {"path": layer.path, "type": layer.type, "saved_bytes": layer.saved_bytes} for layer in prediction.layers
-        ],
-        "uncounted": list(prediction.uncounted),
-        "notes": list(fit.notes),
-    }
+    return fill(
+        FitDocument,
+        prediction,
+        archscope=__version__,
+        torch=torch.__version__,
+        target=fit.target.text,
+        arguments=dict(fit.target.arguments),
+        training=fit.training,
+        optimizer=fit.request.optimizer if fit.training else None,
+        memory_bytes=fit.request.memory_bytes,
+        batch=fit.batch,
+        fits=fit.fits,
+        largest_batch=fit.largest,
+        inputs=fit.shapes,
+        needed_bytes=prediction.total_bytes,
+        next_needed_bytes=fit.next_needed_bytes,
+        deciding=DecidingEntry(prediction.deciding_layer, prediction.deciding_type, prediction.phase),
+        layers=tuple(fill(SavedEntry, layer) for layer in prediction.layers),
+        notes=fit.notes,
+    )
 
 
 def _row(part: str, size: int, remark: str) -> Row:
@@ -157,9 +143,9 @@ class FitReport(Report):
         """Whether nothing fits, or the batch asked for does not."""
         return self.fit.fits is False
 
-    def to_dict(self) -> dict[str, Any]:
+    def build_document(self) -> FitDocument:
         """The document `archscope.fit/1`."""
-        return fit_to_document(self.fit)
+        return build_fit_document(self.fit)
 
     def build_tables(self, width: int | None = None) -> tuple[Table, ...]:
         """Part by part what the batch needs."""

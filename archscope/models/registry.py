@@ -3,13 +3,13 @@
 Importing this module imports no torch; `build_model` imports the builder that a row names.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module, resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from archscope.core.codec import Document, decode_text, format_document
 from archscope.core.errors import DataError, UnknownArgumentError, UnknownNameError
 from archscope.core.trace import Setting
 from archscope.models.entry import ModelEntry, Shape
@@ -89,9 +89,6 @@ def _spelled_names(entries: Iterable[ModelEntry]) -> tuple[str, ...]:
 _BY_NAME = index_entries(ROWS)
 
 
-CATALOGUE_SCHEMA = "archscope.catalogue/1"
-
-
 @dataclass(frozen=True, slots=True)
 class CatalogueRow:
     """One built-in model, with its defaults, traced in eval mode at batch 1."""
@@ -106,41 +103,30 @@ class CatalogueRow:
     macs: int
 
 
+class CatalogueDocument(Document, frozen=True, tag="archscope.catalogue/1"):
+    """Every built-in model, in the registry's order."""
+
+    noun: ClassVar = "catalogue of models"
+    remedy: ClassVar = "install archscope again"
+
+    models: tuple[CatalogueRow, ...]
+
+
 @cache
 def load_catalogue() -> tuple[CatalogueRow, ...]:
     """Every row, in the registry's order. Raises DataError where the file cannot be read."""
     try:
         text = resources.files("archscope.models").joinpath("catalogue.json").read_text(encoding="utf-8")
     except OSError as error:
-        raise DataError(f"the catalogue of models is missing: {error}", "install archscope again") from error
+        raise DataError(f"the catalogue of models is missing: {error}", CatalogueDocument.remedy) from error
     return read_catalogue(text)
 
 
 def read_catalogue(text: str) -> tuple[CatalogueRow, ...]:
     """Rows from the catalogue's JSON text. Raises DataError where it is not a catalogue."""
-    try:
-        document = json.loads(text)
-        if document["schema"] != CATALOGUE_SCHEMA:
-            raise DataError(f"the catalogue has schema {document['schema']!r}, not {CATALOGUE_SCHEMA!r}")
-        return tuple(CatalogueRow(**{**row, "input": tuple(row["input"])}) for row in document["models"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"the catalogue of models cannot be read: {error}", "install archscope again") from error
+    return decode_text(text, CatalogueDocument, "the catalogue of models").models
 
 
 def write_catalogue(rows: tuple[CatalogueRow, ...]) -> str:
     """The catalogue's JSON text, one row a line; the inverse of `read_catalogue`."""
-    lines = ",\n  ".join(
-        json.dumps(
-            {
-                "name": row.name,
-                "title": row.title,
-                "family": row.family,
-                "source": row.source,
-                "input": list(row.input),
-                "params": row.params,
-                "macs": row.macs,
-            }
-        )
-        for row in rows
-    )
-    return f'{{"schema": "{CATALOGUE_SCHEMA}", "models": [\n  {lines}\n]}}\n'
+    return format_document(CatalogueDocument(rows))

@@ -7,12 +7,13 @@ from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
 
+from archscope.core.documents.figures import Verdict
 from archscope.papers.catalogue import find_paper
 from archscope.papers.measurement import MeasureError, UnavailableError, Value
 from archscope.papers.networks import Networks
 from archscope.papers.published import Fact, choose_facts, index_facts, list_sources
 from archscope.papers.registry import Case
-from archscope.papers.verdicts import Verdict, judge_with_reason
+from archscope.papers.verdicts import judge_with_reason
 
 FILE = "explanations.toml"
 

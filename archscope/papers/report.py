@@ -4,71 +4,53 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
+from archscope.core.codec import fill
+from archscope.core.documents.figures import FactEntry, SourceEntry, VerifyDocument
 from archscope.core.errors import CheckError
 from archscope.core.finding import Finding
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.papers.ledger import ODD, Entry
-from archscope.papers.measurement import Value
 from archscope.papers.published import Source, load_source
 from archscope.papers.verdicts import VERDICTS
 from archscope.rendering.report import Report
 from archscope.version import __version__
 
-SCHEMA = "archscope.verify/1"
 
-
-def describe_entries(entries: Sequence[Entry]) -> dict[str, Any]:
+def build_verify_document(entries: Sequence[Entry]) -> VerifyDocument:
     """The document: a summary per source, and every figure."""
-    sources = dict.fromkeys(entry.source for entry in entries)
-    return {
-        "schema": SCHEMA,
-        "archscope": __version__,
-        "kept": not any(entry.broken for entry in entries),
-        "sources": [_describe_source(source, entries) for source in sources],
-        "facts": [_describe_entry(entry) for entry in entries],
-    }
+    return VerifyDocument(
+        archscope=__version__,
+        kept=not any(entry.broken for entry in entries),
+        sources=tuple(_build_source(name, entries) for name in dict.fromkeys(entry.source for entry in entries)),
+        facts=tuple(map(_build_fact, entries)),
+    )
 
 
-def _describe_source(name: str, entries: Sequence[Entry]) -> dict[str, object]:
-    source = load_source(name)
+def _build_fact(entry: Entry) -> FactEntry:
+    return fill(
+        FactEntry,
+        entry.fact,
+        measured=entry.measured or None,
+        measured_value=entry.value,
+        verdict=entry.verdict,
+        arithmetic=entry.arithmetic,
+        explanation=entry.explanation,
+        source=entry.source,
+        reason=entry.reason,
+    )
+
+
+def _build_source(name: str, entries: Sequence[Entry]) -> SourceEntry:
     verdicts = [entry.verdict for entry in entries if entry.source == name]
-    return {
-        "source": name,
-        "key": source.key,
-        "title": source.title,
-        "figures": len(verdicts),
-        "measured": sum(verdict != "not recomputable" for verdict in verdicts),
-        "verdicts": {verdict: verdicts.count(verdict) for verdict in VERDICTS},
-    }
-
-
-def _describe_entry(entry: Entry) -> dict[str, object]:
-    fact = entry.fact
-    return {
-        "id": fact.id,
-        "published": fact.published,
-        "measured": entry.measured or None,
-        "measured_value": None if entry.value is None else write_value(entry.value),
-        "verdict": entry.verdict,
-        "arithmetic": entry.arithmetic,
-        "explanation": entry.explanation,
-        "source": entry.source,
-        "model": fact.model,
-        "where": fact.where,
-        "quantity": fact.quantity,
-        "locus": fact.locus,
-        "unit": fact.unit,
-        "check": fact.check,
-        "reason": entry.reason,
-        "note": fact.note,
-    }
-
-
-def write_value(value: "Value") -> object:
-    """Tuples become lists."""
-    return [write_value(item) for item in value] if isinstance(value, tuple) else value
+    return fill(
+        SourceEntry,
+        load_source(name),
+        source=name,
+        figures=len(verdicts),
+        measured=sum(verdict != "not recomputable" for verdict in verdicts),
+        verdicts={verdict: verdicts.count(verdict) for verdict in VERDICTS},
+    )
 
 
 COLUMNS = (
@@ -259,9 +241,9 @@ class VerifyReport(Report):
             f"{len(broken)} figures have no value, or an odd one without an explanation", ", ".join(broken)
         )
 
-    def to_dict(self) -> dict[str, Any]:
+    def build_document(self) -> VerifyDocument:
         """The document `archscope.verify/1`."""
-        return describe_entries(self.shown)
+        return build_verify_document(self.shown)
 
     def list_findings(self) -> Sequence[Finding]:
         """A finding for each figure that does not agree."""

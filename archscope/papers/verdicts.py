@@ -5,11 +5,11 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Literal, assert_never, get_args
 
+from archscope.core.documents.figures import Verdict
 from archscope.core.errors import UnknownNameError
 from archscope.papers.measurement import Amount, Claim, Listing, Measurement, Numbers, Phrase, Reading
 from archscope.papers.published import Fact, PrintedNumber, find_numbers, read_amount, read_list
 
-Verdict = Literal["agrees", "rounded", "convention", "inconsistent", "wrong", "not recomputable"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 RULES: dict[Verdict, str] = {

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from archscope.core.codec import format_document
+from archscope.core.documents.findings import build_findings_document
 from archscope.core.errors import UnknownNameError
-from archscope.core.files import format_json
 from archscope.core.finding import Finding
 
-SCHEMA = "archscope.findings/1"
 WORDS = ("table", "plain", "json", "github")
 """Formats of findings."""
 
@@ -15,27 +15,12 @@ def render_findings(findings: Sequence[Finding], word: str) -> str:
     """The text of the findings, one line each (and a remedy beneath). Raises UnknownNameError for an unknown format."""
     folded = word.casefold()
     if folded == "json":
-        return format_json({"schema": SCHEMA, "findings": [describe_finding(finding) for finding in findings]})
+        return format_document(build_findings_document(findings))
     if folded == "github":
         return "".join(f"{_annotate(finding)}\n" for finding in findings)
     if folded in ("table", "plain"):
         return "".join(f"{line}\n" for finding in findings for line in _write_lines(finding))
     raise UnknownNameError("format", word, WORDS, f"known: {', '.join(WORDS)}")
-
-
-def describe_finding(finding: Finding) -> dict[str, object]:
-    """The finding as a JSON object."""
-    return {
-        "severity": finding.severity,
-        "code": finding.code,
-        "message": finding.message,
-        "place": finding.place,
-        "file": finding.file or None,
-        "line": finding.line or None,
-        "expected": finding.expected,
-        "measured": finding.measured,
-        "remedy": finding.remedy,
-    }
 
 
 def _write_lines(finding: Finding) -> list[str]:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
+from archscope.core.codec import fill, format_document
+from archscope.core.documents.tables import ColumnEntry, TableDocument
 from archscope.core.errors import UnknownNameError
-from archscope.core.files import format_json
 from archscope.core.table import Cell, Row, Table, get_value, place_cells
 from archscope.rendering.grid import LayoutOptions, lay_out
 from archscope.rendering.latex import render_latex
-
-TABLE_SCHEMA = "archscope.table/1"
 
 
 def render_csv(table: Table) -> str:
@@ -26,19 +25,10 @@ def render_csv(table: Table) -> str:
     return stream.getvalue()
 
 
-def table_to_dict(table: Table) -> dict[str, object]:
+def build_table_document(table: Table) -> TableDocument:
     """The document of schema `archscope.table/1`."""
-    return {
-        "schema": TABLE_SCHEMA,
-        "title": table.title,
-        "subtitle": table.subtitle,
-        "columns": [
-            {"key": column.key, "title": column.title, "unit": column.unit, "kind": column.kind}
-            for column in table.columns
-        ],
-        "rows": [_list_values(table, row) for row in table.rows],
-        "notes": list(table.notes),
-    }
+    columns = tuple(fill(ColumnEntry, column) for column in table.columns)
+    return fill(TableDocument, table, columns=columns, rows=tuple(_list_values(table, row) for row in table.rows))
 
 
 def _list_values(table: Table, row: Row) -> dict[str, int | float | str | None]:
@@ -124,7 +114,7 @@ def _render_plain(table: Table, options: RenderOptions) -> str:
 FORMATS: tuple[TableFormat, ...] = (
     TableFormat("table", _render_terminal),
     TableFormat("plain", _render_plain, suffixes=(".txt",)),
-    TableFormat("json", lambda table, _: format_json(table_to_dict(table)), suffixes=(".json",)),
+    TableFormat("json", lambda table, _: format_document(build_table_document(table)), suffixes=(".json",)),
     TableFormat("csv", lambda table, _: render_csv(table), suffixes=(".csv",)),
     TableFormat("md", lambda table, _: render_markdown(table), aliases=("markdown",), suffixes=(".md", ".markdown")),
     TableFormat("tex", lambda table, _: render_latex(table), aliases=("latex",), suffixes=(".tex",)),

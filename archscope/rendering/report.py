@@ -9,12 +9,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from archscope.core.codec import Document, encode, format_document
 from archscope.core.errors import OutputError, UsageError
-from archscope.core.files import format_json, write_text
+from archscope.core.files import write_text
 from archscope.core.finding import Finding
 from archscope.core.table import Table
 from archscope.rendering.findings import render_findings
-from archscope.rendering.formats import RenderOptions, TableFormat, find_format, find_format_by_suffix, table_to_dict
+from archscope.rendering.formats import (
+    RenderOptions,
+    TableFormat,
+    build_table_document,
+    find_format,
+    find_format_by_suffix,
+)
 from archscope.rendering.html import render_html
 
 GITHUB = "github"
@@ -26,9 +33,9 @@ class Report(ABC):
 
     __slots__ = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON document, as plain data with exact integers; of a report that has none of its own, the table's."""
-        return table_to_dict(self.build_data_table())
+    def build_document(self) -> Document:
+        """The document for programs; of a report that has none of its own, the table's."""
+        return build_table_document(self.build_data_table())
 
     @abstractmethod
     def build_tables(self, width: int | None = None) -> Sequence[Table]:
@@ -59,6 +66,11 @@ class Report(ABC):
 
     # --- the same for every report ------------------------------------------------------------------------------
 
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON document, as plain data with exact integers."""
+        document: dict[str, Any] = encode(self.build_document())
+        return document
+
     def render(self, word: str = "table", options: RenderOptions | None = None) -> str:
         """The text in the format of that word, ended by a newline. Raises UnknownNameError for an unknown word."""
         if word.casefold() == GITHUB:
@@ -68,7 +80,7 @@ class Report(ABC):
     def render_format(self, chosen: TableFormat, options: RenderOptions) -> str:
         """The text in a format that was looked up before."""
         if chosen.name == "json":
-            return format_json(self.to_dict())
+            return format_document(self.build_document())
         if chosen.name == "csv":
             return chosen.render(self.build_data_table(), options)
         return self.render_text(chosen, options)

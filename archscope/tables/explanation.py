@@ -1,18 +1,18 @@
-"""Explanations go in; their tables and their JSON document come out."""
+"""Explanations as tables for people and as a document for programs."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from textwrap import wrap
-from typing import Any
 
 from archscope.analysis.explain import Explanation, Line
 from archscope.analysis.explain.arithmetic import Number
+from archscope.core.codec import fill
+from archscope.core.documents.tables import ExplainDocument, ExplanationEntry, LineEntry
+from archscope.core.saved import build_tensors
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.trace import Trace
 from archscope.tables.layer_text import format_shape
 from archscope.tables.totals import describe_inputs, describe_pass
-
-SCHEMA = "archscope.explain/1"
 
 COLUMNS = (
     Column("layer", "layer", hidden=True),
@@ -65,16 +65,18 @@ def describe_trace(trace: Trace) -> str:
     return f"{describe_inputs(trace)} · {describe_pass(trace)}"
 
 
-def explain_to_document(explanations: Sequence[Explanation], trace: Trace) -> dict[str, Any]:
-    """The JSON document `archscope.explain/1`."""
-    return {
-        "schema": SCHEMA,
-        "archscope": trace.archscope,
-        "torch": trace.torch,
-        "target": trace.target,
-        "inputs": [{"key": ref.spec.key, "shape": list(ref.shape), "dtype": ref.spec.dtype} for ref in trace.inputs],
-        "explanations": [_document(explanation) for explanation in explanations],
-    }
+def build_explain_document(explanations: Sequence[Explanation], trace: Trace) -> ExplainDocument:
+    """The document of explanations of one trace's layers."""
+    entries = tuple(
+        fill(ExplanationEntry, item, layer=item.path, lines=tuple(map(_build_line, item.lines)))
+        for item in explanations
+    )
+    return fill(ExplainDocument, trace, inputs=build_tensors(trace.inputs), explanations=entries)
+
+
+def _build_line(line: Line) -> LineEntry:
+    words = {"expression": line.expression or None, "of": line.of or None}
+    return fill(LineEntry, line, value=_plain(line.value), text=line.shown, **words)
 
 
 def _measure_width(explanation: Explanation) -> int:
@@ -141,29 +143,6 @@ def _split(expression: str, sign: str, *, inside: bool = False) -> Iterator[str]
             yield expression[start:place]
             start = place
     yield expression[start:]
-
-
-def _document(explanation: Explanation) -> dict[str, Any]:
-    return {
-        "kind": explanation.kind,
-        "layer": explanation.path,
-        "type": explanation.type,
-        "call": explanation.call,
-        "title": explanation.title,
-        "inputs": [list(shape) for shape in explanation.inputs],
-        "outputs": [list(shape) for shape in explanation.outputs],
-        "lines": [
-            {
-                "quantity": line.quantity,
-                "expression": line.expression or None,
-                "value": _plain(line.value),
-                "text": line.shown,
-                "remark": line.remark,
-                "of": line.of or None,
-            }
-            for line in explanation.lines
-        ],
-    }
 
 
 def _plain(value: Number | None) -> int | float | None:

@@ -13,7 +13,6 @@ from math import prod
 from archscope.analysis.outline import Outline, OutlineItem, outline_trace
 from archscope.analysis.receptive import describe_reach, measure_values
 from archscope.core.cost import CostReport
-from archscope.core.errors import DataError
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.tensors import TensorSpec
 from archscope.core.trace import LayerCall, OpRecord, StateTensor, Trace, ValueRef
@@ -99,11 +98,7 @@ def build_model_table(trace: Trace, costs: CostReport, title: str = "", *, recep
 
     With `receptive_fields`, each row also has its receptive field, its jump and where its first output is centred.
     """
-    if not trace.ops and len(trace.layers) > 1 and trace.failure is None:
-        raise DataError(
-            f"the trace of {trace.target!r} was saved without its operations",
-            "save it with them: archscope trace TARGET --ops -o trace.json",
-        )
+    trace.check_ops()
     outline = outline_trace(trace) if trace.layers else Outline((), branches=False)
     ledger = ParameterLedger(trace)
     lines = [line for item in outline.items if (line := _read_item(trace, costs, ledger, item))]

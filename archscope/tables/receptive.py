@@ -1,10 +1,11 @@
-"""The columns `field`, `jump` and `centre` of receptive fields, for any table of layers."""
+"""Receptive fields as the columns `field`, `jump` and `centre` of any table of layers, and as entries of a document."""
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any
 
 from archscope.analysis.receptive import DimensionField, measure_fields
+from archscope.core.codec import fill
+from archscope.core.documents.trace import ReceptiveEntry
 from archscope.core.table import Cell, Column
 from archscope.core.trace import Trace
 
@@ -37,21 +38,15 @@ def build_cells(dimensions: Sequence[DimensionField]) -> tuple[Cell, ...]:
     )
 
 
-def describe_layers(trace: Trace) -> list[list[dict[str, Any]]]:
-    """By layer id, for JSON: per spatial dimension `kind`, `size`, `jump`, `start` and `centre`."""
-    return [
-        [
-            {
-                "kind": dimension.kind,
-                "size": dimension.size,
-                "jump": _plain(dimension.jump),
-                "start": dimension.start,
-                "centre": _plain(dimension.centre),
-            }
+def build_receptive_entries(trace: Trace) -> tuple[tuple[ReceptiveEntry, ...], ...]:
+    """By layer id, for its document: an entry for each spatial dimension."""
+    return tuple(
+        tuple(
+            fill(ReceptiveEntry, dimension, jump=_plain(dimension.jump), centre=_plain(dimension.centre))
             for dimension in field.dimensions
-        ]
+        )
         for field in measure_fields(trace)
-    ]
+    )
 
 
 def _build(values: Sequence[int | Fraction | None], *, always: bool = False) -> Cell:

@@ -1,25 +1,26 @@
 """The configuration of a run: what was asked for, merged with what a resumed run was started with."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from archscope.core.errors import DataError, UsageError
+from archscope.core.codec import Document, decode, encode, fill
+from archscope.core.errors import UsageError
 from archscope.training.classifier import find_family
 from archscope.training.data.images import DataSubset
 from archscope.training.options import DEFAULT_EPOCHS, TrainOptions
 from archscope.training.recipes import StepDecay, choose_recipe, find_recipe
 
-SCHEMA = "archscope.run/1"
 
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
+class Configuration(Document, frozen=True, tag="archscope.run/1"):
     """What makes a run what it is; kept as config.json and in every checkpoint."""
 
+    noun: ClassVar = "configuration of a run"
+    remedy: ClassVar = "choose another --run-dir"
+
     target: str
-    arguments: Mapping[str, Any]
+    arguments: dict[str, Any]
     side: int | None
     data: str | None
     data_digest: str | None
@@ -35,9 +36,7 @@ class Configuration:
 
     def to_document(self) -> dict[str, Any]:
         """Plain data."""
-        document = {"schema": SCHEMA, **asdict(self)}
-        document["selection"]["classes"] = list(self.selection.classes)
-        document["arguments"] = {key: _make_plain(value) for key, value in self.arguments.items()}
+        document: dict[str, Any] = encode(fill(Configuration, self, arguments=_make_plain(self.arguments)))
         return document
 
 
@@ -67,10 +66,7 @@ def merge_saved(text: str, options: TrainOptions, saved: Mapping[str, Any]) -> T
 
     Raises UsageError where something is asked that would make it another run, DataError where `saved` is malformed.
     """
-    try:
-        began = _read_document(saved)
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"the run's config.json cannot be read: {error!r}", "choose another --run-dir") from error
+    began = decode(saved, Configuration, "config.json")
     asked = {
         "the target": (text, began.target),
         "--input": (options.side, began.side),
@@ -114,12 +110,6 @@ def _may_lengthen(began: Configuration, epochs: int | None) -> bool:
     """More epochs change nothing of those before where the rate does not depend on how many there are."""
     schedule = find_recipe(began.recipe, as_printed=began.as_printed).schedule
     return epochs is not None and epochs >= began.epochs and isinstance(schedule, StepDecay)
-
-
-def _read_document(saved: Mapping[str, Any]) -> Configuration:
-    fields = {key: value for key, value in saved.items() if key != "schema"}
-    selection = fields.pop("selection")
-    return Configuration(**fields, selection=DataSubset(**{**selection, "classes": tuple(selection["classes"])}))
 
 
 def _show(value: object) -> str:

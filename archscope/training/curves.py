@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
-from archscope.training.reporter import EpochMetrics
+from archscope.core.documents.findings import EpochMetrics
 
 _STYLE = {
     "svg.fonttype": "none",  # text stays text, which can be searched and read aloud

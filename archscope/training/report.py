@@ -2,20 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from archscope.core.codec import fill
+from archscope.core.documents.findings import TrainDocument, build_finding
 from archscope.core.errors import CheckError
 from archscope.core.finding import Finding
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.units import format_exact
-from archscope.rendering.findings import describe_finding
 from archscope.rendering.formats import RenderOptions, TableFormat
 from archscope.rendering.report import Report
 from archscope.training.curves import can_draw, chart_lines
-from archscope.training.run_folder import pack_metrics
 from archscope.training.session import TrainResult
 
-SCHEMA = "archscope.train/1"
 PASSED = Finding("note", "all checks", "the model is sound")
 """What stands in the table where nothing was found."""
 
@@ -41,29 +39,22 @@ def build_result_table(result: TrainResult) -> Table:
     return Table(result.heading, columns, tuple(rows), notes, _describe_conditions(result))
 
 
-def build_result_document(result: TrainResult) -> dict[str, Any]:
-    """The JSON document `archscope.train/1`."""
-    return {
-        "schema": SCHEMA,
-        "target": result.title,
-        "data": result.data,
-        "synthetic": result.synthetic,
-        "train_images": result.train_images,
-        "test_images": result.test_images,
-        "recipe": result.recipe.name,
-        "batch_size": result.recipe.batch_size,
-        "learning_rate": result.recipe.learning_rate,
-        "seed": result.seed,
-        "epochs": result.epochs,
-        "run_dir": None if result.folder is None else str(result.folder),
-        "test_accuracy": result.metrics[-1].test_accuracy if result.metrics else None,
-        "class_accuracy": dict(result.metrics[-1].class_accuracy) if result.metrics else None,
-        "metrics": pack_metrics(result.metrics),
-        "findings": [describe_finding(finding) for finding in result.findings],
-        "failed": result.failed,
-        "seconds": round(result.seconds, 3),
-        "notes": list(result.notes),
-    }
+def build_result_document(result: TrainResult) -> TrainDocument:
+    """The document of a training and its checks."""
+    last = result.metrics[-1] if result.metrics else None
+    return fill(
+        TrainDocument,
+        result,
+        target=result.title,
+        recipe=result.recipe.name,
+        batch_size=result.recipe.batch_size,
+        learning_rate=result.recipe.learning_rate,
+        run_dir=None if result.folder is None else str(result.folder),
+        test_accuracy=None if last is None else last.test_accuracy,
+        class_accuracy=None if last is None else last.class_accuracy,
+        findings=tuple(map(build_finding, result.findings)),
+        seconds=round(result.seconds, 3),
+    )
 
 
 def tell_finding(finding: Finding) -> str:
@@ -137,7 +128,7 @@ class TrainReport(Report):
         errors = [finding.code for finding in self.result.findings if finding.severity == "error"]
         return CheckError(f"{self.result.title}: {', '.join(dict.fromkeys(errors))}")
 
-    def to_dict(self) -> dict[str, Any]:
+    def build_document(self) -> TrainDocument:
         """The document `archscope.train/1`."""
         return build_result_document(self.result)
 

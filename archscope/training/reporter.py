@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from archscope.core.documents.findings import EpochMetrics
 from archscope.core.errors import MissingPackageError
 from archscope.core.finding import Finding
 
@@ -22,26 +23,6 @@ class StepReport:
     """Of an epoch."""
     loss: float
     """Mean training loss over the iterations since the last report."""
-
-
-@dataclass(frozen=True, slots=True)
-class EpochMetrics:
-    """One epoch: what a line of metrics.jsonl holds. No times, so that a resumed run writes the same lines."""
-
-    epoch: int
-    """From 1."""
-    train_loss: float
-    """Mean over the epoch's images of the loss that was minimised (label smoothing and heads included)."""
-    train_accuracy: float
-    """Fraction, over the augmented images, each judged when it was trained on."""
-    test_loss: float
-    """Mean cross-entropy over the held-out images."""
-    test_accuracy: float
-    """Fraction."""
-    class_accuracy: dict[str, float]
-    """Fraction of each class of the held-out images."""
-    learning_rate: float
-    """Of the epoch's last step."""
 
 
 @dataclass(frozen=True, slots=True)

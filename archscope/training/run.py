@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+from archscope.core.documents.findings import EpochMetrics
 from archscope.core.errors import CheckError
 from archscope.core.finding import Finding
 from archscope.machine.environment import describe_environment
@@ -17,7 +18,7 @@ from archscope.training.data.pipeline import DeviceImages
 from archscope.training.evaluation import EvaluationOptions, evaluate
 from archscope.training.options import RunOptions
 from archscope.training.processes import Processes
-from archscope.training.reporter import EpochMetrics, EpochTimes, EventLog, Reporter, open_events
+from archscope.training.reporter import EpochTimes, EventLog, Reporter, open_events
 from archscope.training.run_folder import (
     CONFIG,
     CURVES,

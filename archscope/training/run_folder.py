@@ -15,9 +15,10 @@ from typing import Any
 
 import torch
 
+from archscope.core.codec import decode, encode
+from archscope.core.documents.findings import EpochMetrics
 from archscope.core.errors import DataError, OutputError, UsageError
 from archscope.core.files import PART, format_json, write_bytes
-from archscope.training.reporter import EpochMetrics
 
 CONFIG, ENVIRONMENT, METRICS, LAST, CURVES = "config.json", "environment.json", "metrics.jsonl", "last.pt", "curves.svg"
 ROOT = Path("runs")
@@ -139,20 +140,10 @@ def read_checkpoint(path: Path) -> bytes | None:
 
 def pack_metrics(metrics: tuple[EpochMetrics, ...]) -> list[dict[str, Any]]:
     """Plain data: what a line of metrics.jsonl holds, for each epoch."""
-    return [
-        {
-            "epoch": entry.epoch,
-            "train_loss": entry.train_loss,
-            "train_accuracy": entry.train_accuracy,
-            "test_loss": entry.test_loss,
-            "test_accuracy": entry.test_accuracy,
-            "class_accuracy": dict(entry.class_accuracy),
-            "learning_rate": entry.learning_rate,
-        }
-        for entry in metrics
-    ]
+    entries: list[dict[str, Any]] = encode(metrics)
+    return entries
 
 
-def unpack_metrics(entries: list[dict[str, Any]]) -> tuple[EpochMetrics, ...]:
-    """The inverse of `pack_metrics`."""
-    return tuple(EpochMetrics(**entry) for entry in entries)
+def unpack_metrics(entries: object) -> tuple[EpochMetrics, ...]:
+    """The inverse of `pack_metrics`. Raises DataError where they are damaged."""
+    return decode(entries, tuple[EpochMetrics, ...], "the metrics of the checkpoint")

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from archscope.core.codec import fill
+from archscope.core.documents.findings import EpochMetrics
 from archscope.core.errors import ArchscopeError, CheckError, DataError, UsageError
 from archscope.core.finding import Finding
 from archscope.machine.device import choose_default_device, find_device, tune_backends
@@ -23,7 +25,7 @@ from archscope.training.data.sources import load_data
 from archscope.training.options import MachineOptions, Precision, TrainOptions
 from archscope.training.processes import Processes, join_processes, read_processes
 from archscope.training.recipes import Recipe, find_recipe, fit_recipe
-from archscope.training.reporter import EpochMetrics, Reporter, SilentReporter, check_tensorboard
+from archscope.training.reporter import Reporter, SilentReporter, check_tensorboard
 from archscope.training.run import Run, run_epochs
 from archscope.training.run_folder import RunFolder, choose_folder, read_checkpoint, unpack_checkpoint
 from archscope.training.trainer import Schedule, Trainer
@@ -246,7 +248,7 @@ def _prepare(text: str, options: TrainOptions, place: _Place) -> _Session:
         raise DataError(
             "the images are not those that the run began with", "name the same --data, --classes and --subset"
         )
-    configuration = replace(configuration, data_digest=digest)
+    configuration = fill(Configuration, configuration, data_digest=digest)
     wanted = Wanted(len(data.classes), data.image_shape, options.side)
     classifier = build_classifier(text, options.arguments, wanted, configuration.seed)
     recipe = fit_recipe(

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from archscope.cli.app import main
-from archscope.core.schemas import load_schema
+from archscope.core.documents import load_schema
 
 NETS = """
 import torch

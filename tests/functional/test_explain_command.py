@@ -13,7 +13,7 @@ import pytest
 
 import archscope
 from archscope.cli.app import main
-from archscope.core.schemas import load_schema
+from archscope.core.documents import load_schema
 
 Capture = pytest.CaptureFixture[str]
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from archscope.analysis.memory import MemoryPrediction
 from archscope.cli.app import main
-from archscope.core.schemas import load_schema
+from archscope.core.documents import load_schema
 from archscope.memory.ledger import StorageLedger
 from archscope.memory.predict import predict_memory
 from archscope.models.registry import build_model, default_input_shape, list_entries

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from archscope.cli.app import main
-from archscope.core.schemas import load_schema
+from archscope.core.documents import load_schema
 from archscope.models import googlenet
 
 Capture = pytest.CaptureFixture[str]

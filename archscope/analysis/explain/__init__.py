@@ -12,7 +12,7 @@ from archscope.analysis.explain.stacks import StackExplainer
 from archscope.analysis.outline import outline_trace
 from archscope.analysis.receptive import measure_values
 from archscope.core.cost import CostReport
-from archscope.core.errors import DataError, UnknownNameError
+from archscope.core.errors import UnknownNameError
 from archscope.core.trace import LayerCall, Trace
 
 ROOT = "."
@@ -77,11 +77,7 @@ class Explainer:
 
     def __init__(self, trace: Trace, costs: CostReport) -> None:
         """Raises DataError where the trace was saved without its operations."""
-        if not trace.ops and len(trace.layers) > 1 and trace.failure is None:
-            raise DataError(
-                f"the trace of {trace.target!r} was saved without its operations",
-                "save it with them: archscope trace TARGET --ops -o trace.json",
-            )
+        trace.check_ops()
         self.trace = trace
         self._layers = LayerExplainer(trace, costs, measure_values(trace))
         self._blocks = BlockExplainer(self._layers)

@@ -11,7 +11,6 @@ from fractions import Fraction
 from archscope.analysis.receptive.extent import Extent
 from archscope.analysis.receptive.rules import follow_op
 from archscope.analysis.receptive.state import Kind, Reach, State, begin_state
-from archscope.core.errors import DataError
 from archscope.core.trace import OpRecord, Trace, ValueRef
 
 __all__ = [
@@ -52,11 +51,7 @@ class ReceptiveField:
 
 def measure_fields(trace: Trace) -> tuple[ReceptiveField, ...]:
     """By layer id. Raises DataError where the trace was saved without its operations."""
-    if not trace.ops and len(trace.layers) > 1 and trace.failure is None:
-        raise DataError(
-            f"the trace of {trace.target!r} was saved without its operations",
-            "save it with them: archscope trace TARGET --ops -o trace.json",
-        )
+    trace.check_ops()
     values = measure_values(trace)
     return tuple(
         ReceptiveField(_describe(values.get(layer.outputs[0].value, ())) if layer.outputs and trace.ops else ())

@@ -15,10 +15,11 @@ from archscope.analysis.explain import Explainer, Explanation, Line, find_layer,
 from archscope.analysis.explain.arithmetic import add_terms, add_up, format_number
 from archscope.api import Summary
 from archscope.api.calls import trace_target
+from archscope.core.codec import encode
 from archscope.core.errors import DataError, UnknownNameError, UsageError
 from archscope.core.words import TraceOptions
 from archscope.rendering import render
-from archscope.tables.explanation import build_explanation_table, explain_to_document
+from archscope.tables.explanation import build_explain_document, build_explanation_table
 
 Evaluate = Callable[[str], Fraction]
 
@@ -230,7 +231,7 @@ def test_a_narrow_terminal_wraps_sums_and_cuts_nothing(evaluate: Evaluate) -> No
 def test_the_document() -> None:
     summary = summarise("alexnet")
     explanation = explain("alexnet", "conv1")
-    document = explain_to_document([explanation], summary.trace)
+    document = encode(build_explain_document([explanation], summary.trace))
     assert document["schema"] == "archscope.explain/1"
     entry = document["explanations"][0]
     assert (entry["kind"], entry["layer"], entry["inputs"]) == ("layer", "conv1", [[1, 3, 227, 227]])

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from archscope.benchmarking.compare import compare_with_old, describe_ratios, read_old, tell_ratios
+from archscope.benchmarking.compare import compare_with_old, list_ratios, tell_ratios
 from archscope.benchmarking.document import build_document
 from archscope.benchmarking.layers import average_middle, run_pass
 from archscope.benchmarking.options import StepOptions, Variant
@@ -19,8 +19,10 @@ from archscope.benchmarking.roofline import Ceiling, LayerTime, Work, find_datas
 from archscope.benchmarking.statistics import Timing
 from archscope.benchmarking.training_check import judge_losses
 from archscope.benchmarking.workload import ModelWorkload, find_loss
+from archscope.core.codec import encode, format_document, read_document
+from archscope.core.documents import load_schema
+from archscope.core.documents.bench import BenchDocument
 from archscope.core.errors import DataError, ModelError
-from archscope.core.schemas import load_schema
 from archscope.machine.clock import HostClock
 from archscope.machine.environment import record_machine
 from archscope.rendering import render
@@ -146,8 +148,8 @@ def make_report(scale: float = 1.0) -> BenchReport:
 
 def test_document_keeps_to_its_schema_and_table_says_all() -> None:
     report = make_report()
-    document = build_document(report)
-    jsonschema.validate(json.loads(json.dumps(document)), load_schema("bench"))
+    document = encode(build_document(report))
+    jsonschema.validate(document, load_schema("bench"))
     text = render(build_bench_table(report), "plain")
     for words in (
         "out of memory",
@@ -167,26 +169,29 @@ def test_document_keeps_to_its_schema_and_table_says_all() -> None:
 
 def test_an_older_run(tmp_path) -> None:
     path = tmp_path / "old.json"
-    path.write_text(json.dumps(build_document(make_report())), encoding="utf-8")
-    old = read_old(path)
+    path.write_text(format_document(build_document(make_report())), encoding="utf-8")
+    old = read_document(path, BenchDocument)
     ratios = compare_with_old(make_report(1.2), old)
     lines = list(tell_ratios(ratios, "old.json"))
     assert len(lines) == 2
     assert "takes 1.200x the time" in lines[0]
     assert lines[0].endswith("slower")
-    assert describe_ratios(ratios)[0]["verdict"] == "slower"
+    compared = encode(build_document(make_report(1.2), list_ratios(ratios)))
+    jsonschema.validate(compared, load_schema("bench"))
+    assert compared["compared"][0]["verdict"] == "slower"
     same = list(tell_ratios(compare_with_old(make_report(1.04), old), "old.json"))
     assert "no difference (runs differ by up to 10 % anyway)" in same[0]
     assert list(tell_ratios({}, "old.json")) == ["old.json has no target with the same device, precision and batch"]
     with pytest.raises(DataError, match="timed training steps"):
         compare_with_old(replace(make_report(), step=StepOptions(inference=True)), old)
-    with pytest.raises(DataError, match="damaged"):
-        compare_with_old(make_report(), {"targets": [{}]})
+    path.write_text(json.dumps(encode(build_document(make_report())) | {"targets": [{}]}), encoding="utf-8")
+    with pytest.raises(DataError, match=r"old.json: targets\[0\] has no 'target'"):
+        read_document(path, BenchDocument)
     with pytest.raises(DataError, match="there is no file"):
-        read_old(tmp_path / "absent.json")
+        read_document(tmp_path / "absent.json", BenchDocument)
     path.write_text("{}", encoding="utf-8")
-    with pytest.raises(DataError, match="not a document of schema"):
-        read_old(path)
+    with pytest.raises(DataError, match="is not a saved bench: its schema is not"):
+        read_document(path, BenchDocument)
 
 
 def test_verdicts_about_losses() -> None:

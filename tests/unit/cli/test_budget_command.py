@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from archscope.cli.app import main
+from archscope.core.documents import load_schema
 from archscope.core.errors import UsageError
 from archscope.core.words import parse_count
 
@@ -87,6 +89,7 @@ def test_a_saved_trace_is_a_target(run: Any, tmp_path: Path) -> None:
 def test_json_and_github_formats(run: Any) -> None:
     code, out, _ = run("vgg", *CFG, "--max-params", "200", "--format", "json")
     document = json.loads(out)
+    jsonschema.validate(document, load_schema("budget"))
     assert (code, document["kept"]) == (1, False)
     assert document["checks"][0] | {"finding": None} == {
         "quantity": "params",

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from archscope.api import ForwardError, Summary
 from archscope.cli.app import app, main
 from archscope.cli.failures import print_error
+from archscope.core.documents import list_schemas
 from archscope.core.errors import UnknownNameError
 from archscope.version import __version__
 
@@ -211,9 +212,14 @@ class TestHelp:
         assert main(["--version"]) == 0
         assert capsys.readouterr().out == f"archscope {__version__}\n"
 
-    def test_schema(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert main(["schema", "trace"]) == 0
-        assert json.loads(capsys.readouterr().out)["title"] == "archscope.trace/1"
+    @pytest.mark.parametrize("name", list_schemas())
+    def test_schema(self, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["schema", name]) == 0
+        schema = json.loads(capsys.readouterr().out)
+        assert schema["title"] == f"archscope.{name}/1"
+        assert schema["properties"]["schema"] == {"const": schema["title"]}
+        assert main(["schema", "--help"]) == 0
+        assert name in capsys.readouterr().out
 
     def test_the_runner_of_typer_works_too(self) -> None:
         result = CliRunner().invoke(app, ["models", "nosuchmodel"])

@@ -7,11 +7,13 @@ from typing import Any
 import jsonschema
 import pytest
 
+from archscope.core.codec import decode, encode, format_document
 from archscope.core.cost import CostReport
-from archscope.core.document import costs_from_document, has_ops, trace_from_document, trace_to_document
+from archscope.core.documents import list_schemas, load_schema
+from archscope.core.documents.trace import TraceDocument
 from archscope.core.errors import DataError, UnknownNameError
 from archscope.core.files import format_json
-from archscope.core.schemas import list_schemas, load_schema
+from archscope.core.saved import build_trace_document, read_costs, read_trace
 from archscope.core.trace import Trace
 
 CONTRACT = [
@@ -24,6 +26,11 @@ LAYER_CONTRACT = [
 ]  # fmt: skip
 
 
+TENSOR = {"key": "", "shape": [1], "dtype": "int8"}
+STATE = {"path": "", "value": 0, "shape": [], "dtype": "", "kind": "buffer", "trainable": False}
+SCHEMAS = ("bench", "budget", "counters", "explain", "findings", "fit", "table", "trace", "train", "verify")
+
+
 def validate(document: Any) -> None:
     schema = load_schema("trace")
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -32,9 +39,17 @@ def validate(document: Any) -> None:
 
 def save(trace: Trace, costs: CostReport, *, ops: bool = False) -> Any:
     """What a program reads in the file."""
-    text = format_json(trace_to_document(trace, costs, ops=ops))
+    document = build_trace_document(trace, costs, ops=ops)
+    text = format_document(document)
     assert text.isascii()
+    assert encode(document) == json.loads(text)
     return json.loads(text)
+
+
+def load(document: Any) -> tuple[Trace, CostReport]:
+    """What was saved."""
+    saved = decode(document, TraceDocument)
+    return read_trace(saved), read_costs(saved)
 
 
 @pytest.fixture
@@ -120,71 +135,83 @@ class TestRoundTrip:
     def test_with_operations_everything_comes_back(self, name: str, request: pytest.FixtureRequest) -> None:
         trace, costs = request.getfixturevalue(name)
         document = save(trace, costs, ops=True)
-        assert trace_from_document(document) == trace
-        assert costs_from_document(document) == costs
-        assert has_ops(document)
+        assert load(document) == (trace, costs)
 
     def test_without_operations_the_layers_and_costs_come_back(self, chain: Any) -> None:
         trace, costs = chain
         document = save(trace, costs)
-        restored = trace_from_document(document, needs_ops=False)
+        restored, restored_costs = load(document)
         assert restored.ops == ()
         assert [layer.path for layer in restored.layers] == [layer.path for layer in trace.layers]
         assert [layer.settings for layer in restored.layers] == [layer.settings for layer in trace.layers]
         assert restored.totals == trace.totals
-        assert costs_from_document(document) == replace(costs, ops=())
-        assert not has_ops(document)
+        assert restored_costs == replace(costs, ops=())
 
     def test_unknown_keys_are_ignored(self, chain: Any) -> None:
         trace, costs = chain
         document = save(trace, costs, ops=True) | {"later": 1}
         document["layers"][0]["later"] = 2
-        assert trace_from_document(document) == trace
+        assert load(document) == (trace, costs)
 
 
 class TestComplaints:
     def test_operations_that_are_needed_and_missing(self, chain: Any) -> None:
         with pytest.raises(DataError) as caught:
-            trace_from_document(save(*chain))
+            load(save(*chain))[0].check_ops()
         assert "without its operations" in caught.value.message
         assert "--ops" in caught.value.remedy
 
     @pytest.mark.parametrize("document", [[], {}, {"schema": "archscope.trace/2"}, {"schema": "archscope.trace/1"}])
     def test_what_is_no_saved_trace(self, document: Any) -> None:
         with pytest.raises(DataError):
-            trace_from_document(document, needs_ops=False)
+            load(document)
 
     @pytest.mark.parametrize(
         ("key", "value", "place"),
         [
-            ("mode", "cuda", "'mode' is 'cuda', not one of meta, fake, real"),
-            ("training", 1, "'training' is int, not true or false"),
-            ("target", None, "'target' is NoneType, not a string"),
-            ("layers", [], "no layers"),
-            ("layers", 3, "'layers' is int, not a list"),
-            ("totals", {}, "the document, totals has no 'params'"),
-            ("arguments", {"x": {"y": 1}}, "is not a setting"),
-            ("never_called", [1], "'never_called' is not a list of str"),
-            ("inputs", [3], "the document, inputs[0] is not a JSON object"),
-            ("inputs", [{"key": "", "shape": [True], "dtype": "int8"}], "'shape' is not a list of int"),
+            ("mode", "cuda", "mode: 'cuda' is not one of fake, meta, real"),
+            ("training", 1, "training: expected true or false, found a whole number"),
+            ("target", None, "target: expected a string, found null"),
+            ("layers", [], "layers: expected a list of length >= 1"),
+            ("layers", 3, "layers: expected a list, found a whole number"),
+            ("totals", {}, "totals has no 'params'"),
+            ("arguments", {"x": {"y": 1}}, "arguments: {'y': 1} is not a setting"),
+            ("arguments", 3, "arguments: expected an object"),
+            ("never_called", [1], "never_called[0]: expected a string, found a whole number"),
+            ("inputs", [3], "inputs[0]: expected an object, found a whole number"),
+            (
+                "inputs",
+                [{"key": "", "shape": [True], "dtype": "int8"}],
+                "inputs[0].shape[0]: expected a whole number, found",
+            ),
+            (
+                "inputs",
+                [{"key": "", "shape": [-1], "dtype": "int8"}],
+                "inputs[0].shape[0]: expected a whole number >= 0",
+            ),
+            (
+                "state",
+                [{"kind": "weight", "path": "", "value": 0, "shape": [], "dtype": ""}],
+                "state[0].kind: 'weight' is not one of",
+            ),
         ],
     )
     def test_malformed_documents_say_where(self, chain: Any, key: str, value: Any, place: str) -> None:
         document = save(*chain, ops=True) | {key: value}
         with pytest.raises(DataError) as caught:
-            trace_from_document(document)
+            load(document)
         assert place in caught.value.message
 
     def test_layers_out_of_order(self, chain: Any) -> None:
         document = save(*chain, ops=True)
         document["layers"][2]["parent"] = 5
         with pytest.raises(DataError, match="no pre-order"):
-            trace_from_document(document)
+            load(document)
 
 
 class TestSchemas:
     def test_every_schema_is_one(self) -> None:
-        assert {"table", "trace"} <= set(list_schemas())
+        assert list_schemas() == SCHEMAS
         for name in list_schemas():
             jsonschema.Draft202012Validator.check_schema(load_schema(name))
 

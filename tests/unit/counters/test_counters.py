@@ -4,15 +4,18 @@ from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
+from archscope.core.codec import encode
+from archscope.core.documents import load_schema
 from archscope.core.errors import ModelError
 from archscope.core.words import TraceOptions, parse_input
 from archscope.counters import compare
 from archscope.counters import runnable as subject
 from archscope.counters.compare import compare_target
 from archscope.counters.differences import explain_kinds, explain_layers, explain_params
-from archscope.counters.report import build_table, describe_comparisons
+from archscope.counters.report import build_counters_document, build_table
 from archscope.counters.tool_count import Comparison, RawCount, ToolCount
 from archscope.observation import observe_target
 from archscope.rendering import render
@@ -196,7 +199,8 @@ def test_modules_that_forward_never_calls() -> None:
 
 
 def test_the_document(resnet18: Comparison) -> None:
-    document: Any = describe_comparisons([resnet18])
+    document: Any = encode(build_counters_document([resnet18]))
+    jsonschema.validate(document, load_schema("counters"))
     assert document["schema"] == "archscope.counters/1"
     (model,) = document["models"]
     assert [counter["tool"] for counter in model["counters"]] == ["torchinfo", "fvcore", "FlopCounterMode"]

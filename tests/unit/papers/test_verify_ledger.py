@@ -8,8 +8,11 @@ from collections import Counter
 from importlib.util import find_spec
 from typing import Any
 
+import jsonschema
 import pytest
 
+from archscope.core.codec import encode
+from archscope.core.documents import load_schema
 from archscope.papers.ledger import (
     RECOMPUTABLE,
     Entry,
@@ -18,7 +21,7 @@ from archscope.papers.ledger import (
     verify_facts,
 )
 from archscope.papers.published import choose_facts
-from archscope.papers.report import describe_entries
+from archscope.papers.report import build_verify_document
 
 ODD = {
     "rounded": """alexnet.params alexnet.neurons.total googlenet.3a.params googlenet.4a.ops googlenet.total.macs
@@ -169,7 +172,8 @@ def test_the_figures_are_the_shared_ones(shared_dir: Any, repository: Any) -> No
 
 
 def test_the_document_counts(ledger: dict[str, Entry]) -> None:
-    document: Any = describe_entries(list(ledger.values()))
+    document: Any = encode(build_verify_document(list(ledger.values())))
+    jsonschema.validate(document, load_schema("verify"))
     assert document["kept"] is True
     assert sum(source["figures"] for source in document["sources"]) == 814
     counted: Counter[str] = Counter()

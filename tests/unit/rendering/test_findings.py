@@ -2,8 +2,10 @@
 
 import json
 
+import jsonschema
 import pytest
 
+from archscope.core.documents import load_schema
 from archscope.core.errors import UnknownNameError
 from archscope.core.finding import Finding
 from archscope.rendering.findings import render_findings
@@ -25,6 +27,7 @@ def test_json_has_every_field() -> None:
     document = json.loads(render_findings([FOUND], "json"))
     assert document["findings"][0]["line"] == 7
     assert document["schema"] == "archscope.findings/1"
+    jsonschema.validate(document, load_schema("findings"))
 
 
 def test_an_unknown_format_is_refused() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from archscope.core.documents import load_schema
 from archscope.core.errors import UnknownNameError
-from archscope.core.schemas import load_schema
 from archscope.core.table import Cell, Column, Row, Table, get_value, place_cells
 from archscope.rendering import FORMATS, find_format, find_format_by_suffix, list_formats, render
 

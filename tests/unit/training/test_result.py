@@ -1,6 +1,5 @@
 """What is shown of a run: table, document, curves as SVG and as text, TensorBoard."""
 
-import json
 import re
 import sys
 import types
@@ -9,14 +8,18 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import jsonschema
 import pytest
 
+from archscope.core.codec import encode
+from archscope.core.documents import load_schema
+from archscope.core.documents.findings import EpochMetrics
 from archscope.core.finding import Finding
 from archscope.rendering import render
 from archscope.training.curves import chart_lines, draw_curves
 from archscope.training.recipes import find_recipe
 from archscope.training.report import build_result_document, build_result_table, explain_finding
-from archscope.training.reporter import EpochMetrics, SilentReporter, StepReport, open_events
+from archscope.training.reporter import SilentReporter, StepReport, open_events
 from archscope.training.session import TrainResult
 
 FINDING = Finding("error", "no-gradient", "nothing arrives", "conv1", "a gradient", "none", "look there")
@@ -62,7 +65,8 @@ def test_the_table_of_the_checks(result: TrainResult) -> None:
 
 
 def test_the_document(result: TrainResult) -> None:
-    document = json.loads(json.dumps(build_result_document(replace(result, findings=(FINDING,)))))
+    document = encode(build_result_document(replace(result, findings=(FINDING,))))
+    jsonschema.validate(document, load_schema("train"))
     assert document["schema"] == "archscope.train/1"
     assert document["synthetic"] is True
     assert document["failed"] is True
@@ -70,7 +74,8 @@ def test_the_document(result: TrainResult) -> None:
     assert [entry["epoch"] for entry in document["metrics"]] == [1, 2, 3]
     assert document["test_accuracy"] == document["metrics"][-1]["test_accuracy"]
     assert document["seconds"] == 12.346
-    empty = build_result_document(replace(result, metrics=(), folder=None))
+    empty = encode(build_result_document(replace(result, metrics=(), folder=None)))
+    jsonschema.validate(empty, load_schema("train"))
     assert (empty["run_dir"], empty["test_accuracy"], empty["class_accuracy"]) == (None, None, None)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from archscope.core.documents.findings import EpochMetrics
 from archscope.core.errors import CheckError, DataError, ModelError, OutputError, TargetError, UsageError
 from archscope.core.finding import Finding
 from archscope.rendering import render
@@ -19,7 +20,7 @@ from archscope.training.curves import can_draw
 from archscope.training.data.images import Data, DataSubset, ImageSet
 from archscope.training.options import MachineOptions, RunOptions, TrainOptions
 from archscope.training.report import build_result_table
-from archscope.training.reporter import EpochMetrics, EpochTimes, SilentReporter, StepReport
+from archscope.training.reporter import EpochTimes, SilentReporter, StepReport
 from archscope.training.session import TrainResult, train_target
 
 
