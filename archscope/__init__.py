@@ -37,33 +37,12 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> object:
-        if name not in _NAMES_OF_API:
+        if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = getattr(import_module("archscope.api"), name)
         globals()[name] = value
         return value
 
-
-_NAMES_OF_API = frozenset(
-    {
-        "ForwardError",
-        "Summary",
-        "benchmark",
-        "budget",
-        "build",
-        "check_training",
-        "compare_counters",
-        "explain",
-        "fit",
-        "list_models",
-        "load",
-        "schema",
-        "table",
-        "trace",
-        "train",
-        "verify",
-    }
-)
 
 __all__ = [
     "ArchscopeError",

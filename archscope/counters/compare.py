@@ -1,4 +1,4 @@
-"""A target goes in; ours and every other counter's parameters and MACs come out, with each difference explained."""
+"""Parameters and MACs of a target by our count and by every other counter, each difference explained."""
 
 import warnings
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A target goes in; its live module with its inputs comes out, on meta or in real memory, for other tools to run.
+"""The live module of a target with its inputs, on meta or in real memory, for other tools to run.
 
 Each tool gets a module of its own: some leave hooks or attributes behind.
 """
