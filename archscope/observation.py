@@ -162,7 +162,8 @@ class _InputMaker:
                 owner = type(module).__name__
                 raise UsageError(
                     f"the forward pass of {owner} takes no argument {name!r}"
-                    + ("" if self.target.is_instance else ", and its constructor neither"),
+                    if self.target.is_instance
+                    else f"neither the constructor nor the forward pass of {owner} takes an argument {name!r}",
                     f"forward takes {join_words(sorted(names)).replace(' or ', ' and ')}"
                     + ("; give constructor arguments to the constructor" if self.target.is_instance else ""),
                 )

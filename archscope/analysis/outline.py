@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 from archscope.core.cost import CostReport
-from archscope.core.trace import LayerCall, OpRecord, Trace
+from archscope.core.trace import LayerCall, OpRecord, Trace, name_relative
 
 WIDEST_LIST = 24
 """Characters of names that are listed one by one; longer lists are written `first .. last`."""
@@ -29,28 +29,12 @@ class Run:
     """Their names relative to the parent: `1-7`, `query, key, value`, `0`."""
 
 
-def list_children(trace: Trace) -> tuple[tuple[int, ...], ...]:
-    """By layer id: the ids of the calls it made, in execution order."""
-    children: list[list[int]] = [[] for _ in trace.layers]
-    for layer in trace.layers:
-        if layer.parent is not None:
-            children[layer.parent].append(layer.id)
-    return tuple(tuple(ids) for ids in children)
-
-
-def name_relative(path: str, base: str) -> str:
-    """`layer1.0` in `layer1` is `0`; a path elsewhere stays whole."""
-    if not base:
-        return path
-    return path[len(base) + 1 :] if path.startswith(base + ".") else path
-
-
 def sign_subtrees(trace: Trace, costs: CostReport, *, ops: bool = False) -> tuple[int, ...]:
     """By layer id: a number that is equal for two calls exactly where their subtrees are identical.
 
     With `ops`, their operations must be the same too.
     """
-    children = list_children(trace)
+    children = trace.children
     own_ops: list[list[Hashable]] = [[] for _ in trace.layers]
     for op in trace.ops if ops else ():
         own_ops[op.layer].append((op.name, tuple(ref.shape for ref in op.outputs)))
@@ -160,7 +144,7 @@ class DataFlow:
         layer = self.trace.layers[call]
         inner: dict[tuple[str, int], set[tuple[str, int]]] = {}
         outer: dict[tuple[str, int], set[int]] = {}
-        for op in self.trace.ops[layer.first_op : layer.end_op]:
+        for op in self.trace.list_ops(layer):
             node = self._find_node(op, call)
             for producer, value in self._sources.get(op.index, ()):
                 if producer is None or not layer.first_op <= producer < layer.end_op:
@@ -187,7 +171,7 @@ class DataFlow:
 def outline_trace(trace: Trace) -> Outline:
     """The outline of `trace`, which needs its operations and edges."""
     flow = DataFlow(trace)
-    children = list_children(trace)
+    children = trace.children
     branching = {layer.id: flow.find_merge(layer.id) for layer in trace.layers if children[layer.id]}
     own: dict[int, list[int]] = {}
     for op in trace.ops:

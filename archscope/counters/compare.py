@@ -66,7 +66,7 @@ def compare_target(text: str, options: TraceOptions | None = None) -> Comparison
         shape=", ".join("x".join(map(str, ref.shape)) for ref in observed.trace.inputs),
         params=observed.trace.totals.params,
         macs=observed.costs.macs,
-        tallies=tuple(_run(counter, subject) for counter in COUNTERS),
+        tool_counts=tuple(_run(counter, subject) for counter in COUNTERS),
     )
 
 
@@ -91,10 +91,10 @@ def _run(counter: Counter, subject: RunnableTarget) -> ToolCount:
     return replace(blank, error="; ".join(troubles))
 
 
-def _reconcile(counter: Counter, tally: ToolCount, observed: Observed, count: RawCount) -> ToolCount:
+def _reconcile(counter: Counter, blank: ToolCount, observed: Observed, count: RawCount) -> ToolCount:
     differences = () if observed.costs.macs is None else _complete(counter.explain(observed, count), observed, count)
     return replace(
-        tally,
+        blank,
         params=count.params,
         macs=count.macs,
         printed=count.printed,

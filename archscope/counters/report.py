@@ -32,8 +32,8 @@ def build_table(comparisons: Sequence[Comparison]) -> Table:
     rows: list[Row] = []
     for comparison in comparisons:
         rows.append(_build_own(comparison))
-        for tally in comparison.tallies:
-            rows += _build_rows(comparison, tally)
+        for counts in comparison.tool_counts:
+            rows += _build_rows(comparison, counts)
     shapes = dict.fromkeys(comparison.shape for comparison in comparisons)
     return Table(
         title="archscope beside other counters",
@@ -59,27 +59,27 @@ def _build_own(comparison: Comparison) -> Row:
     return Row(cells, kind="section")
 
 
-def _build_rows(comparison: Comparison, tally: ToolCount) -> Iterator[Row]:
+def _build_rows(comparison: Comparison, counts: ToolCount) -> Iterator[Row]:
     name = Cell("", comparison.target)
-    tool = Cell(f"{tally.tool} {tally.version}".strip())
-    if tally.error:
-        yield Row((name, tool, *(Cell("-") for _ in range(4)), Cell(tally.place), Cell(tally.error, mark="failed")))
+    tool = Cell(f"{counts.tool} {counts.version}".strip())
+    if counts.error:
+        yield Row((name, tool, *(Cell("-") for _ in range(4)), Cell(counts.place), Cell(counts.error, mark="failed")))
         return
     yield Row(
         (
             name,
             tool,
-            _number(tally.params),
-            _gap(tally.params, comparison.params),
-            _number(tally.macs),
-            _gap(tally.macs, comparison.macs),
-            Cell(tally.place),
-            Cell("" if tally.differences or tally.params_differences else "the same"),
+            _number(counts.params),
+            _gap(counts.params, comparison.params),
+            _number(counts.macs),
+            _gap(counts.macs, comparison.macs),
+            Cell(counts.place),
+            Cell("" if counts.differences or counts.params_differences else "the same"),
         )
     )
-    for item in tally.params_differences:
+    for item in counts.params_differences:
         yield _build_difference(name, item, params=True)
-    for item in tally.differences:
+    for item in counts.differences:
         yield _build_difference(name, item, params=False)
 
 
@@ -104,7 +104,7 @@ def _gap(theirs: int | None, ours: int | None) -> Cell:
 
 def _list_printed(comparisons: Sequence[Comparison]) -> Iterator[str]:
     for comparison in comparisons:
-        told = [f"{tally.tool} {tally.printed}" for tally in comparison.tallies if tally.printed]
+        told = [f"{counts.tool} {counts.printed}" for counts in comparison.tool_counts if counts.printed]
         if told:
             yield f"as printed, {comparison.target}: {' · '.join(told)}"
 
@@ -113,21 +113,21 @@ def build_counters_document(comparisons: Sequence[Comparison]) -> CountersDocume
     """The document of comparisons, one for each model."""
     return CountersDocument(
         tuple(
-            fill(ModelEntry, item, input=item.shape, counters=tuple(map(_build_counter, item.tallies)))
+            fill(ModelEntry, item, input=item.shape, counters=tuple(map(_build_counter, item.tool_counts)))
             for item in comparisons
         )
     )
 
 
-def _build_counter(tally: ToolCount) -> CounterEntry:
+def _build_counter(counts: ToolCount) -> CounterEntry:
     return fill(
         CounterEntry,
-        tally,
-        version=tally.version or None,
-        ran_on=tally.place or None,
-        params_differences=tuple(map(_build_entry, tally.params_differences)),
-        differences=tuple(map(_build_entry, tally.differences)),
-        error=tally.error or None,
+        counts,
+        version=counts.version or None,
+        ran_on=counts.place or None,
+        params_differences=tuple(map(_build_entry, counts.params_differences)),
+        differences=tuple(map(_build_entry, counts.differences)),
+        error=counts.error or None,
     )
 
 

@@ -67,4 +67,4 @@ class Comparison:
     params: int
     macs: int | None
     """None where ours has uncounted operations."""
-    tallies: tuple[ToolCount, ...]
+    tool_counts: tuple[ToolCount, ...]

@@ -4,14 +4,13 @@ Every answer is read from what ran: operations, their operands' shapes and argum
 builders' own rows are never looked at.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
 import torch
 from torch import nn
 
-from archscope.analysis.outline import list_children
 from archscope.analysis.windows import find_input
 from archscope.core.errors import ArchscopeError
 from archscope.core.operators import find_operator
@@ -39,7 +38,6 @@ class Net:
         self.observed = observed
         self.trace = observed.trace
         self._layers = {layer.path: layer for layer in reversed(observed.trace.layers)}
-        self._children = list_children(observed.trace)
 
     def layer(self, path: str) -> LayerCall:
         """The first call of that module. Raises MeasureError where it never ran."""
@@ -51,9 +49,9 @@ class Net:
         """Whether a module of that path ran."""
         return path in self._layers
 
-    def children(self, path: str = "") -> list[LayerCall]:
+    def children(self, path: str = "") -> tuple[LayerCall, ...]:
         """The calls that it made itself."""
-        return [self.trace.layers[call] for call in self._children[self.layer(path).id]]
+        return self.trace.list_children(self.layer(path))
 
     def kind(self, layer: LayerCall) -> str:
         """A value of KINDS (`pool` is of maxima) or of TYPES, `block` where it calls others, or empty."""
@@ -61,13 +59,12 @@ class Net:
             return "block"
         if layer.type in TYPES:
             return TYPES[layer.type]
-        kinds = {classify_op(op) for op in self.trace.ops[layer.first_op : layer.end_op]}
+        kinds = {classify_op(op) for op in self.trace.list_ops(layer)}
         return next((kind for kind in KINDS.values() if kind in kinds), "")
 
-    def ops(self, path: str = "") -> tuple[OpRecord, ...]:
+    def ops(self, path: str = "") -> Sequence[OpRecord]:
         """The operations that ran inside it."""
-        layer = self.layer(path)
-        return self.trace.ops[layer.first_op : layer.end_op]
+        return self.trace.list_ops(self.layer(path))
 
     def op(self, path: str, *kinds: str) -> OpRecord:
         """The first operation of one of these kinds inside it. Raises MeasureError."""

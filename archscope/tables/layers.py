@@ -7,11 +7,11 @@ call include everything it called. Runs of identical siblings are one row, with 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from archscope.analysis.outline import DataFlow, Run, fold_siblings, list_children, name_relative, sign_subtrees
+from archscope.analysis.outline import DataFlow, Run, fold_siblings, sign_subtrees
 from archscope.analysis.receptive import measure_fields
 from archscope.core.cost import Cost, CostReport, LayerCost
 from archscope.core.table import Cell, Column, Mark, Row, Table
-from archscope.core.trace import LayerCall, OpRecord, Trace
+from archscope.core.trace import LayerCall, OpRecord, Trace, name_relative
 from archscope.core.units import format_exact, format_share, format_si
 from archscope.tables import receptive
 from archscope.tables.layer_filter import SORT_KEYS, LayerFilter, select_layers
@@ -171,7 +171,7 @@ class _TreeBuilder:
     def __init__(self, rows: _RowBuilder, options: LayerTableOptions) -> None:
         self.rows = rows
         self.options = options
-        self.children = list_children(rows.trace)
+        self.children = rows.trace.children
         self.fold = options.fold and not options.receptive
         self.signatures = sign_subtrees(rows.trace, rows.costs, ops=options.ops) if self.fold else ()
         self.folded = False

@@ -117,7 +117,7 @@ def _describe_reduction(before: Sequence[int], after: Sequence[int]) -> str:
 
 def _name_pool(trace: Trace, layer: LayerCall) -> str:
     """What the operation inside says that it is."""
-    return next(filter(None, map(_find_pool_title, trace.ops[layer.first_op : layer.end_op])), "POOL")
+    return next(filter(None, map(_find_pool_title, trace.list_ops(layer))), "POOL")
 
 
 def _find_pool_title(op: OpRecord) -> str:

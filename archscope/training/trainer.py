@@ -95,19 +95,19 @@ class Trainer:
         """
         seed_generators(mix_seed(self._schedule.seed, epoch, self._processes.rank))
         self.module.train()
-        tally = _Tally(self._execution.device)
+        totals = _RunningTotals(self._execution.device)
         watch = Stopwatch(self._execution.device)
         rate = 0.0
         for iteration, (batch, labels, share) in enumerate(self._feed(epoch, watch), start=1):
             rate = self._set_rate(epoch * self.steps + iteration - 1)
-            self._step(batch, labels, share, tally)
+            self._step(batch, labels, share, totals)
             due = iteration % LOSS_INTERVAL == 0
             if due or self._looks_at_every_loss:
-                self._check_loss(tally, epoch, iteration, rate)
+                self._check_loss(totals, epoch, iteration, rate)
             if due:
-                reporter.step(StepReport(epoch + 1, iteration, self.steps, tally.take_recent()))
-        self._check_loss(tally, epoch, self.steps, rate)
-        loss, right, count = self._processes.add(tally.total()).tolist()
+                reporter.step(StepReport(epoch + 1, iteration, self.steps, totals.take_recent()))
+        self._check_loss(totals, epoch, self.steps, rate)
+        loss, right, count = self._processes.add(totals.total()).tolist()
         return EpochOutcome(loss / count, right / count, rate, int(count), watch.read_seconds())
 
     @property
@@ -135,12 +135,12 @@ class Trainer:
             group["lr"] = rate
         return rate
 
-    def _step(self, batch: Tensor, labels: Tensor, share: float, tally: "_Tally") -> None:
+    def _step(self, batch: Tensor, labels: Tensor, share: float, totals: "_RunningTotals") -> None:
         recipe = self._schedule.recipe
         with self._execution.autocast():
             scores = read_scores(run_model(lambda: self._forward(batch)), len(batch))
             loss = scores.find_loss(labels, recipe.label_smoothing)
-        tally.add(loss.detach(), scores.logits.detach(), labels)
+        totals.add(loss.detach(), scores.logits.detach(), labels)
         self._optimizer.zero_grad(set_to_none=True)
         run_model(self._scaler.scale(loss * share).backward)
         if recipe.clip_norm is not None:
@@ -149,8 +149,8 @@ class Trainer:
         self._scaler.step(self._optimizer)
         self._scaler.update()
 
-    def _check_loss(self, tally: "_Tally", epoch: int, iteration: int, rate: float) -> None:
-        total = float(self._processes.add(tally.loss.clone()))
+    def _check_loss(self, totals: "_RunningTotals", epoch: int, iteration: int, rate: float) -> None:
+        total = float(self._processes.add(totals.loss.clone()))
         if not isfinite(total):
             raise CheckError(
                 f"the loss is {'NaN' if isnan(total) else 'infinite'} in epoch {epoch + 1}, at iteration {iteration} "
@@ -160,7 +160,7 @@ class Trainer:
             )
 
 
-class _Tally:
+class _RunningTotals:
     """Sums over an epoch, kept on the device."""
 
     def __init__(self, device: torch.device) -> None:

@@ -6,9 +6,8 @@ from archscope.analysis.explain.arithmetic import Explanation, Line, add_terms, 
 from archscope.analysis.explain.layers import LayerExplainer, title_layer
 from archscope.analysis.explain.receptive_arithmetic import explain_field
 from archscope.analysis.explain.weights import explain_memory, express_macs, express_parameters
-from archscope.analysis.outline import list_children, name_relative
 from archscope.core.operators import find_kind
-from archscope.core.trace import LayerCall, OpRecord
+from archscope.core.trace import LayerCall, OpRecord, name_relative
 
 MOST_LEAVES = 4
 """Layers of a branch whose own arithmetic is written out in its line."""
@@ -23,7 +22,6 @@ class BlockExplainer:
         self.layers = layers
         self.trace = layers.trace
         self.costs = layers.costs
-        self._children = list_children(self.trace)
 
     def explain(self, block: LayerCall) -> Explanation:
         """The parts of the block with their sums, what meets in it, and its receptive field."""
@@ -39,7 +37,7 @@ class BlockExplainer:
         )
 
     def _explain(self, block: LayerCall) -> Iterator[Line]:
-        parts = [self.trace.layers[child] for child in self._children[block.id]]
+        parts = self.trace.list_children(block)
         yield from self._sum_parameters(block, parts)
         yield from self._sum_macs(block, parts)
         meetings = list(self._explain_meetings(block))
@@ -80,7 +78,7 @@ class BlockExplainer:
                 expression = self._express_macs(part)
                 yield Line(name, expression, macs, remark=remark, of="MACs", section=not counted)
                 counted.append(macs)
-        for op in self._list_own(block):
+        for op in self.trace.list_own_ops(block):
             macs = self.costs.ops[op.index].macs
             if macs:
                 remark = "MACs" if not counted else ""
@@ -101,13 +99,13 @@ class BlockExplainer:
         return add_terms(texts)
 
     def _express_macs(self, part: LayerCall) -> str:
-        costly = [op for op in self.trace.ops[part.first_op : part.end_op] if self.costs.ops[op.index].macs]
+        costly = [op for op in self.trace.list_ops(part) if self.costs.ops[op.index].macs]
         texts = [express_macs(op) for op in costly]
         return add_terms(texts) if all(texts) and len(texts) <= MOST_LEAVES else ""
 
     def _explain_meetings(self, block: LayerCall) -> Iterator[Line]:
         """Where branches meet in the block itself: concatenations and additions."""
-        for op in self._list_own(block):
+        for op in self.trace.list_own_ops(block):
             kind = find_kind(op.name)
             shapes = [ref.shape for ref in op.inputs]
             if kind == "concatenation" and op.outputs:
@@ -120,14 +118,10 @@ class BlockExplainer:
             elif kind == "addition" and len(shapes) == 2 and len(shapes[0]) > 2:
                 yield Line("addition", text=join_shape(op.outputs[0].shape), remark="element by element, 0 MACs")
 
-    def _list_own(self, block: LayerCall) -> list[OpRecord]:
-        return [op for op in self.trace.ops[block.first_op : block.end_op] if op.layer == block.id]
-
     def _list_leaves(self, layer: LayerCall) -> list[LayerCall]:
         if layer.leaf:
             return [layer]
-        children = self._children[layer.id]
-        return [leaf for child in children for leaf in self._list_leaves(self.trace.layers[child])]
+        return [leaf for child in self.trace.list_children(layer) for leaf in self._list_leaves(child)]
 
     def _find_main(self, leaf: LayerCall) -> OpRecord | None:
         mains = self.layers.list_main_ops(leaf)

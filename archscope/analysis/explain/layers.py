@@ -108,7 +108,7 @@ class LayerExplainer:
 
     def list_main_ops(self, layer: LayerCall) -> list[OpRecord]:
         """The operations of the call itself that have arithmetic of their own: windows, pools and products."""
-        own = [op for op in self.trace.ops[layer.first_op : layer.end_op] if op.layer == layer.id]
+        own = self.trace.list_own_ops(layer)
         mains = [op for op in own if is_convolution(op) or is_plain_product(op)]
         pools = [op for op in own if is_pool(op) or is_adaptive(op) or is_average(op)]
         settings = dict(layer.settings)
@@ -163,7 +163,7 @@ class LayerExplainer:
             yield from explain_field(None, self.states, layer.outputs[0].value)
 
     def _sum_macs(self, layer: LayerCall) -> Iterator[Line]:
-        ops = self.trace.ops[layer.first_op : layer.end_op]
+        ops = self.trace.list_ops(layer)
         counts = [self.costs.ops[op.index].macs for op in ops]
         known = [count for count in counts if count]
         names = dict.fromkeys(op.name.rpartition(".")[2] for op, count in zip(ops, counts, strict=True) if count)
@@ -175,7 +175,7 @@ class LayerExplainer:
 
     def _explain_padding(self, layer: LayerCall) -> Iterator[Line]:
         """`padding="same"` and reflected borders are operations of their own before the window."""
-        for op in self.trace.ops[layer.first_op : layer.end_op]:
+        for op in self.trace.list_ops(layer):
             if find_kind(op.name) != "padding":
                 continue
             pads = op.argument("pad", op.argument("padding", ()))

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from archscope.analysis.outline import fold_siblings, list_children, name_relative, sign_subtrees
+from archscope.analysis.outline import fold_siblings, sign_subtrees
+from archscope.core.trace import name_relative
 
 
 def fold_root(trace: Any, costs: Any, **options: Any) -> list[tuple[str, int]]:
     signatures = sign_subtrees(trace, costs, **options)
-    return [(run.label, len(run.calls)) for run in fold_siblings(trace, signatures, list_children(trace)[0])]
+    return [(run.label, len(run.calls)) for run in fold_siblings(trace, signatures, trace.children[0])]
 
 
 def build_siblings(handmade: Any, names: list[str], channels: list[int] | None = None) -> Any:
@@ -25,7 +26,7 @@ def build_siblings(handmade: Any, names: list[str], channels: list[int] | None =
 def test_whole_subtrees_are_compared(residual: Any) -> None:
     trace, costs = residual
     blocks = next(layer.id for layer in trace.layers if layer.path == "blocks")
-    runs = fold_siblings(trace, sign_subtrees(trace, costs), list_children(trace)[blocks])
+    runs = fold_siblings(trace, sign_subtrees(trace, costs), trace.children[blocks])
     # The first block has another kernel inside, the other two are alike.
     assert [(run.label, len(run.calls)) for run in runs] == [("0", 1), ("1-2", 2)]
 

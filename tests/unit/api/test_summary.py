@@ -225,7 +225,10 @@ class TestKeywords:
     @pytest.mark.parametrize(
         ("call", "told"),
         [
-            (lambda: archscope.trace("resnet18", nm_classes=10), "'nm_classes', and its constructor neither"),
+            (
+                lambda: archscope.trace("resnet18", nm_classes=10),
+                "neither the constructor nor the forward pass of ResNet takes an argument 'nm_classes'",
+            ),
             (lambda: archscope.trace(Net(), IMAGE, num_classes=10), "takes no argument 'num_classes'"),
             (lambda: archscope.trace(Net(), IMAGE, arguments={"classes": 3}), "built already"),
             (lambda: archscope.trace(Net, IMAGE), "the class Net cannot be traced"),

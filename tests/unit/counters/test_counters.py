@@ -22,11 +22,11 @@ from archscope.rendering import render
 
 
 def find(comparison: Comparison, tool: str) -> ToolCount:
-    return next(tally for tally in comparison.tallies if tally.tool == tool)
+    return next(count for count in comparison.tool_counts if count.tool == tool)
 
 
-def explain(tally: ToolCount) -> dict[str, int]:
-    return {item.cause: item.macs for item in tally.differences}
+def explain(count: ToolCount) -> dict[str, int]:
+    return {item.cause: item.macs for item in count.differences}
 
 
 def write_net(folder: Path, body: str) -> str:
@@ -38,11 +38,11 @@ def write_net(folder: Path, body: str) -> str:
 def check_whole(comparison: Comparison) -> None:
     """Differences add up to theirs minus ours, and each is explained."""
     assert comparison.macs is not None
-    for tally in comparison.tallies:
-        assert not tally.error
-        assert tally.macs is not None
-        assert sum(item.macs for item in tally.differences) == tally.macs - comparison.macs
-        assert tally.explained, tally
+    for count in comparison.tool_counts:
+        assert not count.error
+        assert count.macs is not None
+        assert sum(item.macs for item in count.differences) == count.macs - comparison.macs
+        assert count.explained, count
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +52,9 @@ def resnet18() -> Comparison:
 
 def test_a_residual_network(resnet18: Comparison) -> None:
     check_whole(resnet18)
-    assert [tally.params for tally in resnet18.tallies] == [11_689_512, 11_689_512, None]
+    assert [count.params for count in resnet18.tool_counts] == [11_689_512, 11_689_512, None]
     assert find(resnet18, "FlopCounterMode").differences == ()
-    assert [tally.place for tally in resnet18.tallies] == ["meta", "cpu", "meta"]
+    assert [count.place for count in resnet18.tool_counts] == ["meta", "cpu", "meta"]
 
 
 def test_torchinfo_counts_biases_and_norms(resnet18: Comparison) -> None:
@@ -84,7 +84,7 @@ def test_inputs_by_keyword(tmp_path: Path) -> None:
     found = compare_target(write_net(tmp_path, body), TraceOptions(inputs=(parse_input("x=2x5x8"),)))
     check_whole(found)
     assert found.macs == 2 * 5 * 8 * 4
-    assert [tally.macs for tally in found.tallies] == [2 * (8 * 4 + 4), 320, 320]
+    assert [count.macs for count in found.tool_counts] == [2 * (8 * 4 + 4), 320, 320]
 
 
 def test_tokens_heads_and_convolutions(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_crash_is_a_row(monkeypatch: pytest.MonkeyPatch, resnet18: Comparison)
 
     broken = compare.Counter("fvcore", "fvcore", ("meta", "cpu"), crash, lambda observed, count: ())
     monkeypatch.setattr(compare, "COUNTERS", (broken,))
-    found = compare_target("resnet20").tallies[0]
+    found = compare_target("resnet20").tool_counts[0]
     assert found.error == "on meta: RuntimeError: no way; on cpu: RuntimeError: no way"
     text = render(build_table([compare_target("resnet20")]), "plain")
     assert "!! on meta: RuntimeError: no way" in text
@@ -170,7 +170,7 @@ def test_a_tool_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(compare, "version", miss)
     found = compare_target("resnet20")
-    assert {tally.error for tally in found.tallies} == {
+    assert {count.error for count in found.tool_counts} == {
         "not installed: pip install torchinfo",
         "not installed: pip install fvcore",
         "not installed: pip install torch",
@@ -195,7 +195,7 @@ def test_a_model_that_fails(tmp_path: Path) -> None:
 def test_modules_that_forward_never_calls() -> None:
     found = compare_target("googlenet", TraceOptions(arguments={"aux": True}))
     check_whole(found)
-    assert {tally.params for tally in found.tallies} <= {found.params, None}
+    assert {count.params for count in found.tool_counts} <= {found.params, None}
 
 
 def test_the_document(resnet18: Comparison) -> None:
