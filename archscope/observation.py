@@ -47,8 +47,8 @@ def observe_call(target: object, options: TraceOptions | None = None, given: Inp
     """
     options = options or TraceOptions()
     if isinstance(target, str):
-        found, keywords = _settle_keywords(target, options.arguments, given[1])
-        return _observe_target(found, options, (given[0], keywords))
+        found, keywords, remedy = _settle_keywords(target, options.arguments, given[1])
+        return _observe_target(found, options, (given[0], keywords), remedy=remedy)
     if not isinstance(target, nn.Module):
         what = f"the class {target.__name__}" if isinstance(target, type) else describe_value(target)
         raise UsageError(f"{what} cannot be traced", "give a torch.nn.Module, or the name of a model such as 'vgg16'")
@@ -82,23 +82,23 @@ def list_forward_names(module: object) -> frozenset[str]:
 
 def _settle_keywords(
     text: str, arguments: Mapping[str, Any], keywords: Mapping[str, Any]
-) -> tuple[Target, Mapping[str, Any]]:
-    """The target, and those of the keywords that are forward's: the others are arguments of its constructor."""
+) -> tuple[Target, Mapping[str, Any], str]:
+    """The target, the keywords that are forward's, not its constructor's, and what the constructor said of these."""
     plain = {name: value for name, value in keywords.items() if not any(True for _ in iterate_tensors(value))}
-    target, taken = _offer(text, arguments, plain)
+    target, taken, remedy = _offer(text, arguments, plain)
     if taken and not target.is_instance:
         named = list_forward_names(construct_on_meta(target.build, MetaExecutor()))
         if named & taken.keys():
-            target, taken = _offer(text, arguments, {name: taken[name] for name in taken.keys() - named})
-    return target, {name: value for name, value in keywords.items() if name not in taken}
+            target, taken, remedy = _offer(text, arguments, {name: taken[name] for name in taken.keys() - named})
+    return target, {name: value for name, value in keywords.items() if name not in taken}, remedy
 
 
-def _offer(text: str, arguments: Mapping[str, Any], plain: Mapping[str, Any]) -> tuple[Target, dict[str, Any]]:
-    """The target built with as many of the `plain` keywords as its constructor takes, and which those are."""
-    taken = dict(plain)
+def _offer(text: str, arguments: Mapping[str, Any], plain: Mapping[str, Any]) -> tuple[Target, dict[str, Any], str]:
+    """The target built with the `plain` keywords that its constructor takes, those, and what it said of the others."""
+    taken, remedy = dict(plain), ""
     while True:
         try:
-            return resolve_target(text, {**arguments, **taken}), taken
+            return resolve_target(text, {**arguments, **taken}), taken, remedy
         except ArchscopeError as error:
             refused = error.name if isinstance(error, UnknownNameError) else None
             if refused not in taken:
@@ -107,14 +107,15 @@ def _offer(text: str, arguments: Mapping[str, Any], plain: Mapping[str, Any]) ->
                 taken = {}
             else:
                 del taken[refused]
+                remedy = error.remedy
 
 
 def _observe_target(
-    target: Target, options: TraceOptions, given: Inputs = NO_INPUTS, *, keep_flags: bool = False
+    target: Target, options: TraceOptions, given: Inputs = NO_INPUTS, *, keep_flags: bool = False, remedy: str = ""
 ) -> Observed:
     """Trace it; with `keep_flags`, every part under its own training flag unless the options say otherwise."""
     source = Source(instance=target.build()) if target.is_instance else Source(build=target.build)
-    maker = _InputMaker(target, options.inputs, given, options.batch)
+    maker = _InputMaker(target, options.inputs, given, options.batch, remedy)
     request = Request(
         source=source,
         inputs=maker,
@@ -145,6 +146,8 @@ class _InputMaker:
     specs: tuple[InputSpec, ...]
     given: Inputs = NO_INPUTS
     batch: int | None = None
+    remedy: str = ""
+    """What the constructor said of a keyword that it does not take either."""
 
     def __call__(self, module: nn.Module, device: torch.device) -> Inputs:
         if self.given[0] or self.given[1]:
@@ -164,7 +167,8 @@ class _InputMaker:
                     f"the forward pass of {owner} takes no argument {name!r}"
                     if self.target.is_instance
                     else f"neither the constructor nor the forward pass of {owner} takes an argument {name!r}",
-                    f"forward takes {join_words(sorted(names)).replace(' or ', ' and ')}"
+                    (f"{self.remedy}; " if self.remedy else "")
+                    + f"forward takes {join_words(sorted(names)).replace(' or ', ' and ')}"
                     + ("; give constructor arguments to the constructor" if self.target.is_instance else ""),
                 )
 

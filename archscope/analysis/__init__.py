@@ -1,1 +1,1 @@
-"""Pure functions from a `Trace` to numbers: MACs, folding, ... Nothing here knows torch."""
+"""Pure functions from a `Trace` to numbers: MACs, receptive fields, explanations, memory, budgets. No torch here."""

@@ -7,13 +7,25 @@
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from archscope.api.reports import BudgetReport, Catalogue, ExplainReport, ModelTable
 from archscope.api.summary import ForwardError, Summary, read_summary
-from archscope.core.errors import UnknownNameError, UsageError
+from archscope.api.words import (
+    Count,
+    Inputs,
+    check_finite,
+    check_flag,
+    check_mode,
+    check_word,
+    is_saved,
+    read_count,
+    read_inputs,
+    speaks_of_inputs,
+)
+from archscope.core.errors import DataError, UnknownNameError, UsageError
 from archscope.core.trace import Mode
-from archscope.core.words import InputSpec, TraceOptions, parse_count, parse_input
+from archscope.core.words import TraceOptions
 from archscope.rendering.report import Report
 
 if TYPE_CHECKING:
@@ -21,10 +33,6 @@ if TYPE_CHECKING:
 
     from archscope.observation import Observed
 
-Inputs: TypeAlias = str | Sequence[str | InputSpec]
-"""Inputs in the words of `--input`: `"32"`, `"3x32x32"`, `["input_ids=1x128:int64"]`; or parsed already."""
-Count: TypeAlias = int | str
-"""A number, or a word such as `"5M"`."""
 _Answer = TypeVar("_Answer", bound=Report)
 
 
@@ -60,22 +68,46 @@ def trace(
         UnknownNameError, UsageError, TargetError: the target cannot be found or built.
         DataError: a saved trace cannot be read.
     """
-    options = TraceOptions(arguments or {}, read_inputs(inputs), training, mode)
+    said: dict[str, Any] = {"arguments": arguments, "inputs": inputs, "training": training, "mode": mode}
+    if not isinstance(target, str):
+        own = _list_own_keywords(target, said)
+        kwargs |= {name: said.pop(name) for name in own}
+    options = _read_options(**said)
     if isinstance(target, str) and not args and not kwargs:
         return _find_summary(target, options)
-    from archscope.observation import list_forward_names, observe_call
+    twice = options.arguments.keys() & kwargs.keys()
+    if isinstance(target, str) and twice:
+        raise UsageError(f"{', '.join(sorted(twice))} is given twice: in arguments and as a keyword", "leave out one")
+    if options.inputs and (args or (kwargs and not isinstance(target, str))):
+        raise UsageError("inputs are given twice: as values and in words", "leave out one of them")
+    from archscope.observation import observe_call
 
-    if not isinstance(target, str):
-        said = {"arguments": arguments, "inputs": inputs or None, "training": training, "mode": mode}
-        own = {name: value for name, value in said.items() if value is not None and name in list_forward_names(target)}
-        kwargs |= own
-        options = TraceOptions(
-            {} if "arguments" in own else options.arguments,
-            () if "inputs" in own else options.inputs,
-            None if "training" in own else training,
-            None if "mode" in own else mode,
-        )
     return _summarise(observe_call(target, options, (args, kwargs)))
+
+
+def _list_own_keywords(module: "nn.Module", said: Mapping[str, Any]) -> tuple[str, ...]:
+    """Options that are meant for forward, which has parameters of these names."""
+    from archscope.observation import list_forward_names
+
+    names = list_forward_names(module)
+    return tuple(
+        name
+        for name, value in said.items()
+        if name in names and value is not None and not (name == "inputs" and speaks_of_inputs(value))
+    )
+
+
+def _read_options(
+    arguments: Mapping[str, Any] | None = None,
+    inputs: Inputs = (),
+    *,
+    training: bool | None = None,
+    mode: str | None = None,
+) -> TraceOptions:
+    """The options, checked. Raises UsageError and its kinds."""
+    check_mode(mode)
+    check_flag("training", training)
+    return TraceOptions(arguments or {}, read_inputs(inputs), training, cast("Mode | None", mode))
 
 
 def trace_target(text: str, options: TraceOptions) -> Summary:
@@ -118,14 +150,17 @@ def table(
     `style` is `paper` or `cs231n`; None: the paper's where the name is a family's and nothing else is asked. Raises
     what `trace` raises, UnknownNameError for a style, UsageError for one that does not fit.
     """
-    options = TraceOptions(arguments or {}, read_inputs(inputs), training, mode)
-    if isinstance(target, str):
-        from archscope.papers.family import choose_family_table
+    options = _read_options(arguments, inputs, training=training, mode=mode)
+    from archscope.papers.family import STYLES, choose_family_table
 
+    check_word("style", style, STYLES)
+    if isinstance(target, str):
         wants_one = receptive or bool(options.arguments or options.inputs or options.train or options.mode)
         family = choose_family_table(target, style, wants_one_model=wants_one)
         if family is not None:
             return family
+    elif style == "paper":
+        raise UsageError("a module is one model: no paper prints it as a table", "leave out style")
     return _ask(target, options, lambda summary: ModelTable(summary, receptive))
 
 
@@ -150,7 +185,9 @@ def explain(
         found = explainer.explain_all() if layer is None else (explainer.explain_words(layer),)
         return ExplainReport(summary, found, handout=layer is None)
 
-    return _ask(target, TraceOptions(arguments or {}, read_inputs(inputs), training, mode), answer)
+    if layer is not None and not isinstance(layer, str):
+        raise UsageError(f"a layer is named by its path, not by {layer!r}", 'such as "layer1.0.conv2"')
+    return _ask(target, _read_options(arguments, inputs, training=training, mode=mode), answer)
 
 
 def budget(
@@ -172,12 +209,16 @@ def budget(
     from archscope.analysis.budget import Measured, check_baseline, check_maximum
 
     words = {"params": max_params, "macs": max_macs, "activations": max_activations}
-    limits = {name: _read_count(word) for name, word in words.items() if word is not None}
+    limits = {name: read_count(word, f"max_{name}") for name, word in words.items() if word is not None}
     if not limits and baseline is None:
         raise UsageError("no budget is given", "add --max-params 5M, --max-macs 600M or --baseline saved.json")
+    check_finite("tolerance", tolerance, 0)
     before = load(baseline) if isinstance(baseline, (str, Path)) else baseline
-    options = TraceOptions(arguments or {}, read_inputs(inputs), training)
-    summary = _find_summary(target, options)
+    if before is not None and before.trace.failure is not None:
+        raise DataError(f"the forward pass of the baseline {before.title} failed: it has no totals", "save another one")
+    summary = _find_summary(target, _read_options(arguments, inputs, training=training))
+    if summary.trace.failure is not None:
+        raise ForwardError(summary, summary.trace.failure)
     model = Measured(summary.trace, summary.costs)
     checks = [check_maximum(model, quantity, limit) for quantity, limit in limits.items()]
     if before is not None:
@@ -216,13 +257,10 @@ def _matches(name: str, pattern: str) -> bool:
 # --- shared -----------------------------------------------------------------------------------------------------------
 
 
-def is_saved(target: str) -> bool:
-    """Whether the target is named as a saved trace is: `x.json`, with no origin before it."""
-    return target.endswith(".json") and ":" not in target
-
-
 def _find_summary(target: "nn.Module | Summary | str", options: TraceOptions) -> Summary:
     if isinstance(target, Summary):
+        if options != TraceOptions():
+            raise UsageError("a Summary is traced already: no option changes it", "trace the model again")
         return target
     if isinstance(target, str):
         return _open_saved(target, options) if is_saved(target) else trace_target(target, options)
@@ -254,16 +292,6 @@ def _summarise(observed: "Observed") -> Summary:
     if observed.error is None or observed.trace.failure is None:
         return summary
     raise ForwardError(summary, observed.trace.failure, observed.remedy) from observed.error
-
-
-def read_inputs(words: Inputs) -> tuple[InputSpec, ...]:
-    """Inputs in words, parsed; those that are parsed already stay. Raises InputSpecError."""
-    listed = (words,) if isinstance(words, str) else words
-    return tuple(parse_input(word) if isinstance(word, str) else word for word in listed)
-
-
-def _read_count(word: Count) -> int:
-    return parse_count(word) if isinstance(word, str) else word
 
 
 def schema(name: str) -> dict[str, Any]:

@@ -36,7 +36,7 @@ BUDGET_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ModelTable(Report):
     """One model as the lecture prints AlexNet."""
 
@@ -50,7 +50,7 @@ class ModelTable(Report):
         return (build_model_table(summary.trace, summary.costs, summary.title, receptive_fields=self.receptive),)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ExplainReport(Report):
     """The arithmetic behind one layer, a block or a stack of layers; or a handout of every layer."""
 
@@ -91,7 +91,7 @@ class ExplainReport(Report):
         return "\n".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class BudgetReport(Report):
     """Limits and baselines, each kept or broken; a line for each."""
 
@@ -142,7 +142,7 @@ def _tell_kept(check: Check) -> str:
     return f"ok: {check.quantity} {format_exact(check.measured)} {limit}{share}\n"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Catalogue(Report):
     """The built-in models that answer to a pattern; iterate over it for their rows."""
 
@@ -153,6 +153,9 @@ class Catalogue(Report):
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __getitem__(self, index: int) -> CatalogueRow:
+        return self.rows[index]
 
     def build_tables(self, width: int | None = None) -> Sequence[Table]:
         """One table, a row for each model."""

@@ -4,10 +4,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from archscope.api.calls import Count, Inputs, is_saved, read_inputs
-from archscope.core.errors import UnknownNameError, UsageError
+from archscope.api.words import (
+    Count,
+    Inputs,
+    check_finite,
+    check_least,
+    check_name,
+    check_word,
+    list_words,
+    read_bytes,
+    read_inputs,
+)
+from archscope.core.errors import UsageError
 from archscope.core.finding import Finding
-from archscope.core.words import TraceOptions, parse_memory
+from archscope.core.words import TraceOptions
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -29,7 +39,7 @@ KEEPS = ("last", "all")
 # --- published figures, other counters, memory ------------------------------------------------------------------------
 
 
-def verify(word: str | None = None, *, verdicts: Sequence[str] = ()) -> "VerifyReport":
+def verify(word: str | None = None, *, verdicts: str | Sequence[str] = ()) -> "VerifyReport":
     """Check published figures against what is measured: all of them, or those that `word` means.
 
     `word` is a model, a source or a figure's id; `verdicts` choose among them. Raises UnknownNameError.
@@ -39,7 +49,7 @@ def verify(word: str | None = None, *, verdicts: Sequence[str] = ()) -> "VerifyR
     from archscope.papers.report import VerifyReport
     from archscope.papers.verdicts import find_verdict
 
-    wanted = tuple(map(find_verdict, verdicts))
+    wanted = tuple(map(find_verdict, list_words(verdicts)))
     title = "Published figures against what is measured" + (f": {word}" if word else "")
     return VerifyReport(verify_facts(choose_facts(word)), title, only_odd=word is None, verdicts=wanted)
 
@@ -51,11 +61,13 @@ def compare_counters(
 
     Raises what `trace` raises.
     """
+    if target is not None:
+        check_name("compare_counters", target)
     from archscope.counters.compare import SAMPLE, compare_target
     from archscope.counters.report import CounterReport
 
     options = TraceOptions(arguments or {}, read_inputs(inputs))
-    return CounterReport(tuple(compare_target(name, options) for name in ((target,) if target else SAMPLE)))
+    return CounterReport(tuple(compare_target(name, options) for name in (SAMPLE if target is None else (target,))))
 
 
 def fit(
@@ -73,11 +85,12 @@ def fit(
     Without `training` an inference in eval mode; with it a step with the `optimizer` (sgd, momentum, adam, adamw).
     Raises UsageError where neither memory nor batch is given, ModelError where forward raises.
     """
-    limit = parse_memory(memory) if isinstance(memory, str) else memory
+    check_name("fit", target)
+    limit = None if memory is None else read_bytes(memory)
+    if batch is not None:
+        check_least("batch", batch, 1)
     if optimizer is not None and not training:
         raise UsageError("--optimizer goes with --train only", "add --train: inference keeps no optimizer state")
-    if is_saved(target):
-        raise UsageError(f"{target} is a saved trace, which cannot be run at another batch", "name the model itself")
     from archscope.memory.document import FitReport
     from archscope.memory.fit import FitRequest, find_fit
 
@@ -133,7 +146,7 @@ def train(
     seed: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
-    classes: Sequence[str] = (),
+    classes: str | Sequence[str] = (),
     subset: int | None = None,
     test_subset: int | None = None,
     shuffle_labels: bool = False,
@@ -187,15 +200,21 @@ def train(
     from archscope.training.report import TrainReport
     from archscope.training.session import train_target
 
-    _check_word("word for --keep", keep, KEEPS)
-    _check_word("precision", precision, PRECISIONS)
+    check_name("train", target)
+    least = {"epochs": (epochs, 1), "seed": (seed, 0), "batch_size": (batch_size, 2), "subset": (subset, 1)}
+    least |= {"test_subset": (test_subset, 1), "side": (side, 1), "threads": (threads, 1)}
+    for name, (value, bound) in least.items():
+        if value is not None:
+            check_least(name, value, bound)
+    check_word("word for --keep", keep, KEEPS)
+    check_word("precision", precision, PRECISIONS)
     if learning_rate is not None and not 0 < learning_rate < float("inf"):
         raise UsageError(f"--lr {learning_rate} is not a learning rate", "give a number above 0: --lr 0.05")
     options = TrainOptions(
         arguments=arguments or {},
         side=side,
         data=None if data is None else str(data),
-        selection=DataSubset(tuple(classes), subset, test_subset, shuffle_labels),
+        selection=DataSubset(list_words(classes), subset, test_subset, shuffle_labels),
         recipe=recipe,
         as_printed=as_printed,
         epochs=epochs,
@@ -257,6 +276,16 @@ def benchmark(
     from archscope.core.codec import read_document
     from archscope.core.documents.bench import BenchDocument
 
+    for target in targets:
+        if not isinstance(target, str):
+            check_name("benchmark", target)
+    for name, value, bound in (("threads", threads, 1), ("train_steps", train_steps, 5)):
+        if value is not None:
+            check_least(name, value, bound)
+    if batch is not None and batch != "auto":
+        check_least("batch", batch, 1)
+    if seconds is not None:
+        check_finite("seconds", seconds, 0.1)
     if layers and compiled:
         raise UsageError("--layers times modules one by one, and --compile fuses them", "leave one of them out")
     if not targets and (inputs or arguments):
@@ -277,12 +306,7 @@ def benchmark(
     old = read_document(Path(compare), BenchDocument) if compare is not None else None
     found = bench_targets(targets, options, listener or SilentListener())
     ratios = compare_with_old(found, old) if old is not None else None
-    return BenchmarkReport(found, ratios, str(compare))
-
-
-def _check_word(kind: str, word: str | None, known: Sequence[str]) -> None:
-    if word is not None and word not in known:
-        raise UnknownNameError(kind, word, known, f"known: {', '.join(known)}")
+    return BenchmarkReport(found, ratios, "" if compare is None else str(compare))
 
 
 def _read_variants(device: str | None, dtype: str) -> "tuple[Variant, ...]":
@@ -293,7 +317,7 @@ def _read_variants(device: str | None, dtype: str) -> "tuple[Variant, ...]":
     devices = _split(choose_default_device() if device is None else device, "--device")
     dtypes = _split(dtype.casefold(), "--dtype")
     for name in dtypes:
-        _check_word("dtype", name, DTYPES)
+        check_word("dtype", name, DTYPES)
     return tuple(Variant(place, cast("Dtype", name)) for place in devices for name in dtypes)
 
 

@@ -1,6 +1,6 @@
 """The `Summary` that `archscope.trace` returns: a trace with its costs, to look things up in, to print and to save."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from archscope.core.codec import Document
 from archscope.core.cost import CostReport
 from archscope.core.errors import MissingPackageError, ModelError
-from archscope.core.files import write_text
 from archscope.core.layer import Layer
 from archscope.core.table import Table
 from archscope.core.trace import Failure, Trace
-from archscope.rendering.formats import RenderOptions, find_format, find_format_by_suffix
+from archscope.rendering.formats import RenderOptions, find_format
 from archscope.rendering.report import Report
 from archscope.tables.layers import LayerTableOptions, build_layer_table
 
@@ -47,7 +46,7 @@ class Summary(Report):
 
     @property
     def macs(self) -> int | None:
-        """Multiply-accumulates of the pass; None where an operation has no count, or forward raised."""
+        """Multiply-accumulates of the pass, or of the part that ran; None where an operation has no count."""
         return self.costs.macs
 
     @property
@@ -62,6 +61,10 @@ class Summary(Report):
 
     def __contains__(self, name: object) -> bool:
         return name in self.trace
+
+    def __iter__(self) -> Iterator[Layer]:
+        """The same as over `layers`."""
+        return iter(self.layers)
 
     def to_records(self) -> list[dict[str, object]]:
         """One flat dict for each layer call: path, type, shapes, parameters, MACs, ..."""
@@ -90,7 +93,12 @@ class Summary(Report):
         return build_trace_document(self.trace, self.costs, ops=self.view.ops, receptive=fields)
 
     def to_dict(self, *, ops: bool = False) -> dict[str, Any]:
-        """The JSON document `archscope.trace/1`; with `ops`, also every operation and the dataflow."""
+        """The JSON document `archscope.trace/1`; with `ops`, also every operation and the dataflow.
+
+        Raises DataError where they are asked for and the trace was saved without them.
+        """
+        if ops:
+            self.trace.check_ops()
         return Report.to_dict(replace(self, view=replace(self.view, ops=ops or self.view.ops)))
 
     def table(self, depth: int | None = None) -> Table:
@@ -104,12 +112,17 @@ class Summary(Report):
     def save(self, path: str | Path, *, ops: bool = True) -> None:
         """Write the summary beside `path` and rename it there; the suffix picks the format.
 
-        A JSON file holds every operation unless `ops` is false, so that `archscope.load` gives all of it back. Raises
-        UnknownNameError for a suffix that is none, OutputError where the file cannot be written.
+        A JSON file holds every operation unless `ops` is false, so that `archscope.load` gives every number back.
+        Raises UnknownNameError for a suffix that is none, OutputError where the file cannot be written.
         """
-        chosen = find_format_by_suffix(path)
-        shown = replace(self, view=replace(self.view, ops=ops)) if chosen.name == "json" else self
-        write_text(Path(path), shown.render_format(chosen, RenderOptions()))
+        is_json = Path(path).suffix.casefold() == ".json"
+        shown = replace(self, view=replace(self.view, ops=ops and self._has_ops)) if is_json else self
+        Report.save(shown, path)
+
+    @property
+    def _has_ops(self) -> bool:
+        """Whether the trace was not saved without its operations."""
+        return bool(self.trace.ops) or len(self.trace.layers) < 2 or self.trace.failure is not None
 
     def show(self, depth: int | None = None) -> None:
         """Print the tree of layers; `depth` cuts it."""
@@ -143,11 +156,10 @@ def describe_failure(trace: Trace, failure: Failure) -> str:
     """One sentence: the layer, the shape it got, and what torch said."""
     if not trace.layers:
         return f"{failure.error}: {failure.message}"
+    message = " ".join(failure.message.split()) or failure.error
     layer = trace.layers[failure.layer]
     name = f"{layer.path} ({layer.type})" if layer.path else layer.type
-    return (
-        f"{name} failed on {_join_shapes(ref.shape for ref in layer.inputs[:3])}: {' '.join(failure.message.split())}"
-    )
+    return f"{name} failed on {_join_shapes(ref.shape for ref in layer.inputs[:3])}: {message}"
 
 
 def _join_shapes(shapes: Iterable[tuple[int, ...]]) -> str:

@@ -275,7 +275,7 @@ def format_ms(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}" if value < 1 else f"{value:.{2 if value < 10 else 1}f}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class BenchmarkReport(Report):
     """Times, memory and utilisation of targets, beside an older run where one was given."""
 

@@ -1,4 +1,4 @@
-"""The one error tree. Each message says what was asked, what was found, where, and how to mend it.
+"""The one error tree. Each message says what was asked, what was found, where, and how to fix it.
 
 ::
 
@@ -34,6 +34,16 @@ class ArchscopeError(Exception):
         self.message = message
         self.remedy = remedy
         """What to do about it, one or more lines; empty where the message says it."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """So that errors cross processes, whatever their constructors take."""
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(kind: type[ArchscopeError], args: tuple[object, ...], state: dict[str, object]) -> ArchscopeError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class UsageError(ArchscopeError):

@@ -239,15 +239,23 @@ class Trace:
 
         Raises UnknownLayerError, which is a KeyError, with the nearest paths.
         """
+        if not isinstance(name, str):
+            raise TypeError(f"layers are found by path, a str, not {type(name).__name__}; by number: layers[0]")
         path, sign, number = name.rpartition("#")
         key = (path, int(number) - 1) if sign and number.isdecimal() else (name, 0)
         if key not in self._calls:
             known = dict.fromkeys(layer.path for layer in self.layers if layer.path)
-            raise UnknownLayerError("layer", name, known)
+            calls = sum(layer.path == key[0] for layer in self.layers)
+            raise UnknownLayerError(
+                "layer", name, known, f"{key[0]} is called {calls} time{'s' * (calls != 1)}" if calls else ""
+            )
         return self._calls[key]
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and any(layer.path == name for layer in self.layers)
+        try:
+            return isinstance(name, str) and bool(self[name])
+        except UnknownLayerError:
+            return False
 
     def list_children(self, layer: LayerCall) -> tuple[LayerCall, ...]:
         """The calls that `layer` made itself, in execution order."""

@@ -1,1 +1,1 @@
-"""Our counts beside those of torchinfo, fvcore and torch's FlopCounterMode: one module per tool, each imported late."""
+"""Our counts beside those of torchinfo, fvcore and torch's FlopCounterMode: each imported when it is needed."""

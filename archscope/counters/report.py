@@ -135,7 +135,7 @@ def _build_entry(item: Difference) -> DifferenceEntry:
     return DifferenceEntry(item.macs, item.cause, item.explained)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class CounterReport(Report):
     """Parameters and MACs of models by archscope and by other counters, each difference with its cause."""
 

@@ -14,7 +14,7 @@ from archscope.core.errors import UsageError
 def find_device(word: str, local_rank: int = 0) -> torch.device:
     """The device of that word; `cuda` without a number is the GPU of this process's `local_rank`.
 
-    Raises UsageError, naming the devices that there are, where it cannot be used.
+    Raises UsageError, naming the available devices, where it cannot be used.
     """
     try:
         device = torch.device(word)

@@ -128,11 +128,11 @@ def _explain(fit: Fit) -> tuple[str, ...]:
     if fit.training:
         notes.insert(0, "a step after the first, gradients set to None before it; float32 as built, no autocast")
     if fit.prediction.uncounted:
-        notes.append(f"not counted: the reserve that {', '.join(fit.prediction.uncounted)} keeps, of unknown size")
+        notes.append(f"not counted: the workspace that {', '.join(fit.prediction.uncounted)} keeps, of unknown size")
     return tuple(notes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class FitReport(Report):
     """The largest batch that fits, or what one batch needs."""
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 STYLES = ("paper", "cs231n")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class FamilyTable(Report):
     """The table of a paper, measured cell by cell."""
 

@@ -214,7 +214,7 @@ def list_findings(entries: Sequence[Entry]) -> list[Finding]:
     return findings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class VerifyReport(Report):
     """Published figures with what is measured, and a verdict for each."""
 

@@ -24,6 +24,8 @@ from archscope.rendering.formats import (
 )
 from archscope.rendering.html import render_html
 
+HEAD_LINES = 16
+"""Of a report that a REPL shows."""
 GITHUB = "github"
 """The word of `--format` for findings as annotations; only reports that judge something have it."""
 
@@ -95,10 +97,10 @@ class Report(ABC):
 
         Raises UnknownNameError for a suffix that is none, OutputError where the file cannot be written.
         """
-        chosen = find_format_by_suffix(path)
-        if Path(path).is_dir():
+        place = Path(path).expanduser()
+        if place.is_dir():
             raise OutputError(f"cannot write {path}: it is a folder", "name a file in it")
-        write_text(Path(path), self.render_format(chosen, RenderOptions()))
+        write_text(place, self.render_format(find_format_by_suffix(place), RenderOptions()))
 
     def show(self) -> None:
         """Print the report as plain text."""
@@ -106,6 +108,13 @@ class Report(ABC):
 
     def __str__(self) -> str:
         return self.render("plain")
+
+    def __repr__(self) -> str:
+        """The head of the text: what a REPL shows."""
+        lines = self.render("plain").rstrip("\n").splitlines()
+        more = len(lines) - HEAD_LINES
+        rest = lines[HEAD_LINES:] if more < 2 else [f"... {more} more lines: .show() prints all of them"]
+        return "\n".join([*lines[:HEAD_LINES], *rest])
 
     def _repr_html_(self) -> str:
         return "".join(map(render_html, self.build_tables()))

@@ -115,7 +115,7 @@ def advise_failure(error: BaseException) -> str:
         return ""
     if isinstance(error, ModuleNotFoundError):
         return f"install what provides {error.name}, or run where it can be imported"
-    return f"{GUARD}" if isinstance(error, SystemExit) else f"mend it; or {GUARD}"
+    return f"{GUARD}" if isinstance(error, SystemExit) else f"fix it, or {GUARD}"
 
 
 def _find_package(file: Path) -> tuple[Path, str]:

@@ -117,7 +117,7 @@ def _run_cell(cell: Cell, module: types.ModuleType, shown: str) -> None:
     try:
         exec(compile(cell.source, cell.file, "exec", dont_inherit=True), vars(module))
     except (Exception, SystemExit) as error:
-        raise TargetError(_locate(error, cell, shown), "mend the cell, or move the model above it") from error
+        raise TargetError(_locate(error, cell, shown), "fix the cell, or move the model above it") from error
 
 
 def _locate(error: BaseException, cell: Cell, shown: str) -> str:

@@ -109,7 +109,7 @@ def _make_row(name: str, share: float, kind: str) -> Row:
     return Row((Cell(name), Cell(f"{100 * share:.1f} %", share)), kind="total" if kind == "total" else "body")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class TrainReport(Report):
     """What the sanity checks found, and how the training went."""
 

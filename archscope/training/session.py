@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ import torch
 
 from archscope.core.codec import fill
 from archscope.core.documents.findings import EpochMetrics
-from archscope.core.errors import ArchscopeError, CheckError, DataError, UsageError
+from archscope.core.errors import ArchscopeError, CheckError, DataError, TargetError, UsageError
 from archscope.core.finding import Finding
 from archscope.machine.device import choose_default_device, find_device, tune_backends
 from archscope.machine.precision import Execution
+from archscope.targets.resolve import resolve_target
 from archscope.tracing.isolation import keep_random_state
 from archscope.training.checks.candidate import Candidate
 from archscope.training.checks.runner import check_candidate, pick_check_indices
@@ -241,6 +243,8 @@ def _thin_out(images: ImageSet) -> ImageSet:
 
 def _prepare(text: str, options: TrainOptions, place: _Place) -> _Session:
     configuration = decide_configuration(text, options, threads=torch.get_num_threads())
+    with suppress(TargetError):  # told below, where the number of classes is known
+        resolve_target(text, options.arguments)  # a misspelt name is told before any data is fetched
     data = _load_once(options, place)
     data = select_data(data, options.selection, configuration.seed)
     digest = fingerprint_data(data)

@@ -71,7 +71,7 @@ class TimingEntry(Entry, frozen=True):
 
 
 class TrainingEntry(Entry, frozen=True):
-    """What the short training of --train came to."""
+    """The result of the short training (--train)."""
 
     verdict: Literal["pass", "fail"]
     reason: str | None

@@ -179,7 +179,7 @@ class TraceDocument(Document, frozen=True, tag="archscope.trace/1"):
     never_called: tuple[str, ...]
     """Modules whose parameters nothing touched."""
     failure: FailureEntry | None
-    """Null where the pass came to its end."""
+    """Null where the pass finished."""
     notes: tuple[str, ...] = ()
     """What the reader must know: why the mode is not meta, what was unwrapped, ..."""
     ops: tuple[OpEntry, ...] | Absent = ABSENT

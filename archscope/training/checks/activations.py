@@ -106,14 +106,14 @@ def _check_rectifiers(start: Start) -> list[Finding]:
         return []
     first = dead[0]
     before = _find_before(start, first.path)
-    others = f" (and {len(dead) - 1} more ReLUs)" if len(dead) > 1 else ""
+    others = f" (and {len(dead) - 1} more ReLU{'s' * (len(dead) > 2)})" if len(dead) > 1 else ""
     return [
         Finding(
             severity="error",
             code="dead-relu",
             message=f"the ReLU {first.path or 'in forward'} is dead: {first.share:.0%} of its units are 0{others}",
             place=first.path,
-            expected=f"less than {MOST_DEAD:.0%} dead units",
+            expected=f"fewer than {MOST_DEAD:.0%} dead units",
             measured=f"{first.share:.0%}",
             remedy=f"look at the bias and weights of {before or 'the layer before it'}: its output is negative, so no "
             "gradient passes",
@@ -136,4 +136,9 @@ def _name(layer: LayerScale) -> str:
 
 
 def _count_others(layers: Sequence[LayerScale]) -> str:
-    return f" (and {len(layers) - 1} more layers)" if len(layers) > 1 else ""
+    return f" (and {len(layers) - 1} more layer{'s' * (len(layers) > 2)})" if len(layers) > 1 else ""
+
+
+def _count_more(count: int, noun: str) -> str:
+    """` (and 2 more layers)`; nothing where there is no other."""
+    return f" (and {count} more {noun}{'s' * (count > 1)})" if count > 0 else ""

@@ -15,7 +15,7 @@ SMALLEST_RMS = 0.02
 LARGEST_RATIO = 2.5
 """Of the loss to ln(classes), once what is common to all images has been taken off the scores."""
 LARGEST_EXCESS = 20.0
-"""Of the loss above ln(classes). A common offset is learned away in a few steps: resnet1202 starts at 12.8, for its
+"""Of the loss above ln(classes). A common offset disappears within a few steps: resnet1202 starts at 12.8, for its
 activations grow along 600 residual sums, and trains."""
 _CONSEQUENCES = {
     "softmax": "CrossEntropyLoss takes logits and applies log-softmax itself; applied twice, the loss cannot fall "
@@ -63,7 +63,7 @@ def check_outputs(start: Start) -> list[Finding]:
                 expected="logits: any real number",
                 measured=_describe_scores(start),
                 remedy=f"remove the {kind} from the end of forward"
-                f" ({_CONSEQUENCES.get(kind, 'bounded scores bound the loss from below')})",
+                f" ({_CONSEQUENCES.get(kind, 'bounded scores keep the loss from falling to 0')})",
             )
         )
     return found
