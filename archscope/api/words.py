@@ -1,0 +1,107 @@
+"""What Python callers give, checked before any work: targets, inputs, modes, counts and ranges."""
+
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any, TypeAlias, get_args
+
+from archscope.core.errors import UnknownNameError, UsageError
+from archscope.core.trace import Mode
+from archscope.core.words import InputSpec, parse_count, parse_input, parse_memory
+
+Inputs: TypeAlias = str | int | Sequence[str | InputSpec] | Sequence[int]
+"""Inputs in the words of `--input`: `"32"`, `"3x32x32"`, `["input_ids=1x128:int64"]`; parsed already; or one shape as
+integers, `(3, 32, 32)`, or one side, `32`."""
+Count: TypeAlias = int | str
+"""A number, or a word such as `"5M"`."""
+
+
+def is_saved(target: str) -> bool:
+    """Whether the target is named as a saved trace is: `x.json`, with no origin before it."""
+    return target.endswith(".json") and ":" not in target
+
+
+def speaks_of_inputs(value: object) -> bool:
+    """Whether a value is in the words of `--input`, so that it is the option and no argument of forward."""
+    return isinstance(value, str) or (
+        isinstance(value, (tuple, list)) and all(isinstance(item, (str, InputSpec)) for item in value)
+    )
+
+
+def read_inputs(words: Inputs) -> tuple[InputSpec, ...]:
+    """Inputs in words, parsed; those that are parsed already stay. Raises InputSpecError, UsageError."""
+    if isinstance(words, str) or _is_size(words):
+        return (parse_input(str(words)),)
+    if isinstance(words, (tuple, list)):
+        if words and all(map(_is_size, words)):
+            return (parse_input("x".join(map(str, words))),)
+        if speaks_of_inputs(words):
+            return tuple(parse_input(word) if isinstance(word, str) else word for word in words)
+    raise UsageError(
+        f"inputs cannot be read from {_show(words)}",
+        'give a shape in words, "3x32x32" or ["input_ids=1x128:int64"], or tensors in place of it',
+    )
+
+
+def read_count(word: Count, name: str) -> int:
+    """A limit as a whole number from 0. Raises UsageError."""
+    return check_least(name, parse_count(word) if isinstance(word, str) else word, 0)
+
+
+def read_bytes(word: Count) -> int:
+    """An amount of memory in bytes, from a number or a word such as `"16GiB"`. Raises UsageError."""
+    return check_least("memory", parse_memory(word) if isinstance(word, str) else word, 1)
+
+
+def check_least(name: str, value: Any, least: int) -> int:
+    """The value. Raises UsageError where it is no whole number, or less than `least`."""
+    if not _is_size(value) or value < least:
+        raise UsageError(f"{name} cannot be {_show(value)}", f"give a whole number from {least}")
+    return int(value)
+
+
+def check_finite(name: str, value: Any, least: float) -> float:
+    """The value. Raises UsageError where it is no finite number, or less than `least`."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value) or value < least:
+        raise UsageError(f"{name} cannot be {_show(value)}", f"give a number from {least:g}")
+    return float(value)
+
+
+def check_mode(mode: str | None) -> None:
+    """Raise UnknownNameError where there is no such mode."""
+    check_word("mode", mode, get_args(Mode))
+
+
+def check_word(kind: str, word: str | None, known: Sequence[str]) -> None:
+    """Raise UnknownNameError where `word` is none of the known ones."""
+    if word is not None and word not in known:
+        raise UnknownNameError(kind, str(word), known, f"known: {', '.join(known)}")
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise UsageError where it is neither True, False nor None."""
+    if value is not None and not isinstance(value, bool):
+        raise UsageError(f"{name} cannot be {_show(value)}", "give True, False or None")
+
+
+def check_name(call: str, target: object) -> None:
+    """Raise UsageError where the target is not named in words: what is run again and again is built anew each time."""
+    if not isinstance(target, str):
+        raise UsageError(
+            f"{call} takes a target in words, not a {type(target).__name__}",
+            'name a built-in model, "timm:resnet50", or the class in its file: "net.py:Net"',
+        )
+    if is_saved(target):
+        raise UsageError(f"{target} is a saved trace, which cannot be run again", "name the model itself")
+
+
+def list_words(words: str | Sequence[str]) -> tuple[str, ...]:
+    """Words; a lone one is one word, not its letters."""
+    return (words,) if isinstance(words, str) else tuple(words)
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _show(value: object) -> str:
+    return repr(value) if isinstance(value, (bool, int, float, str, tuple, list)) else f"a {type(value).__name__}"
