@@ -11,12 +11,12 @@ from torch import nn
 from archscope.analysis.costs import count_costs
 from archscope.core.cost import CostReport
 from archscope.core.errors import ArchscopeError, UnknownNameError, UsageError, join_words
-from archscope.core.trace import Setting, Trace
+from archscope.core.trace import Trace
 from archscope.core.words import InputSpec, TraceOptions
 from archscope.targets.constructor import describe_value
 from archscope.targets.inputs import make_arguments
 from archscope.targets.resolve import resolve_target
-from archscope.targets.target import Target
+from archscope.targets.target import Target, freeze_setting
 from archscope.tracing.construction import construct_on_meta
 from archscope.tracing.executors import MetaExecutor
 from archscope.tracing.modes import Inputs, Request, Source, trace_request
@@ -120,7 +120,7 @@ def _observe_target(
         source=source,
         inputs=maker,
         target=target.text,
-        arguments=tuple((name, _plain(value)) for name, value in target.arguments.items()),
+        arguments=tuple((name, freeze_setting(value)) for name, value in target.arguments.items()),
         training=target.training if options.train is None and not keep_flags else options.train,
         mode=options.mode,
         notes=target.notes,
@@ -130,12 +130,6 @@ def _observe_target(
     if observed.error is None or given != NO_INPUTS:
         return observed
     return replace(observed, remedy=_find_square(request, observed.trace, maker))
-
-
-def _plain(value: Any) -> Setting:
-    if isinstance(value, (tuple, list)):
-        return tuple(_plain(item) for item in value)
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
 @dataclass(frozen=True, slots=True)

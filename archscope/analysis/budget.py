@@ -8,9 +8,6 @@ from archscope.core.finding import Check, Finding
 from archscope.core.trace import Trace
 from archscope.core.units import format_exact
 
-QUANTITIES = ("params", "macs", "activations")
-"""What a budget may limit."""
-
 MOST_LAYERS = 5
 """Layers named in one line."""
 

@@ -44,3 +44,10 @@ def _significant(value: Fraction, digits: int) -> str:
     rounded = _round_significant(value, digits)
     whole = len(str(int(abs(rounded))))
     return f"{rounded:.{max(0, digits - whole)}f}"
+
+
+def plain_number(value: int | float | Fraction | None) -> int | float | None:
+    """A fraction as an integer where it is one, else as a float; other numbers stay."""
+    if isinstance(value, Fraction):
+        return int(value) if value.denominator == 1 else float(value)
+    return value

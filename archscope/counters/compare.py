@@ -28,7 +28,6 @@ class Counter:
     """Where it runs a model, in the order of trying."""
     count: Callable[[Runnable], RawCount]
     explain: Callable[[Observed, RawCount], tuple[Difference, ...]]
-    known_troubles: str = ""
 
 
 COUNTERS = (

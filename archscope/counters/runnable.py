@@ -4,7 +4,6 @@ Each tool gets a module of its own: some leave hooks or attributes behind.
 """
 
 import copy
-import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ from archscope.targets.inputs import make_arguments
 from archscope.targets.resolve import resolve_target
 from archscope.tracing.construction import construct_on_meta
 from archscope.tracing.executors import MetaExecutor
-from archscope.tracing.isolation import keep_random_state
+from archscope.tracing.isolation import keep_random_state, read_free_memory
 
 SHARE_OF_MEMORY = 4
 """A model runs for real where its parameters take at most this part of the free memory: 1/4."""
@@ -91,11 +90,3 @@ class RunnableTarget:
         free = read_free_memory()
         if needed * SHARE_OF_MEMORY > free:
             raise NoRoomError(f"its parameters need {needed:,} bytes, and {free:,} are free")
-
-
-def read_free_memory() -> int:
-    """Bytes of memory that are free; 4 GiB where the system does not tell."""
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):
-        return 4 * 2**30

@@ -20,8 +20,8 @@ RULES: dict[Verdict, str] = {
     "connected layers counted or not, ...)",
     "inconsistent": "none of these, and another printed figure of the same source contradicts it too, which is shown",
     "wrong": "none of these: the measured value contradicts it",
-    "not recomputable": "it compares texts, needs training, data or a competition's record, or nobody describes the "
-    "network",
+    "not recomputable": "it compares texts, needs training, data or a competition's record, or the network is not "
+    "described in full",
 }
 """The first that fits, in this order. Zeros beyond the significant digits that a source keeps say nothing."""
 
@@ -34,11 +34,6 @@ def find_verdict(word: str) -> Verdict:
             return verdict
     known = [verdict.replace(" ", "-") for verdict in VERDICTS]
     raise UnknownNameError("verdict", word, known, f"known: {', '.join(known)}")
-
-
-def judge(fact: Fact, measurement: Measurement) -> Verdict:
-    """The first verdict whose rule fits."""
-    return judge_with_reason(fact, measurement)[0]
 
 
 def judge_with_reason(fact: Fact, measurement: Measurement) -> tuple[Verdict, str]:

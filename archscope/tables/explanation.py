@@ -1,16 +1,15 @@
 """Explanations as tables for people and as a document for programs."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from fractions import Fraction
 from textwrap import wrap
 
 from archscope.analysis.explain import Explanation, Line
-from archscope.analysis.explain.arithmetic import Number
 from archscope.core.codec import fill
 from archscope.core.documents.tables import ExplainDocument, ExplanationEntry, LineEntry
 from archscope.core.saved import build_tensors
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.trace import Trace
+from archscope.core.units import plain_number
 from archscope.tables.layer_text import format_shape
 from archscope.tables.totals import describe_inputs, describe_pass
 
@@ -76,7 +75,7 @@ def build_explain_document(explanations: Sequence[Explanation], trace: Trace) ->
 
 def _build_line(line: Line) -> LineEntry:
     words = {"expression": line.expression or None, "of": line.of or None}
-    return fill(LineEntry, line, value=_plain(line.value), text=line.shown, **words)
+    return fill(LineEntry, line, value=plain_number(line.value), text=line.shown, **words)
 
 
 def _measure_width(explanation: Explanation) -> int:
@@ -105,7 +104,7 @@ def _build_rows(explanation: Explanation, line: Line, limit: int | None) -> Iter
     for number, text in enumerate(texts):
         first, ends = number == 0, number == len(texts) - 1
         shown = f"{'= ' if line.expression else ''}{line.shown}" if ends and line.shown else ""
-        value = line.shown if line.value is None and line.shown else _plain(line.value)
+        value = line.shown if line.value is None and line.shown else plain_number(line.value)
         cells: tuple[Cell, ...] = (
             layer,
             Cell(line.quantity if first else ""),
@@ -143,12 +142,6 @@ def _split(expression: str, sign: str, *, inside: bool = False) -> Iterator[str]
             yield expression[start:place]
             start = place
     yield expression[start:]
-
-
-def _plain(value: Number | None) -> int | float | None:
-    if isinstance(value, Fraction):
-        return int(value) if value.denominator == 1 else float(value)
-    return value
 
 
 def _join_shapes(shapes: Sequence[tuple[int, ...]]) -> str:

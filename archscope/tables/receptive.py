@@ -8,6 +8,7 @@ from archscope.core.codec import fill
 from archscope.core.documents.trace import ReceptiveEntry
 from archscope.core.table import Cell, Column
 from archscope.core.trace import Trace
+from archscope.core.units import plain_number
 
 COLUMNS = (
     Column("receptive", "field", align="right"),
@@ -42,7 +43,12 @@ def build_receptive_entries(trace: Trace) -> tuple[tuple[ReceptiveEntry, ...], .
     """By layer id, for its document: an entry for each spatial dimension."""
     return tuple(
         tuple(
-            fill(ReceptiveEntry, dimension, jump=_plain(dimension.jump), centre=_plain(dimension.centre))
+            fill(
+                ReceptiveEntry,
+                dimension,
+                jump=plain_number(dimension.jump),
+                centre=plain_number(dimension.centre),
+            )
             for dimension in field.dimensions
         )
         for field in measure_fields(trace)
@@ -54,16 +60,10 @@ def _build(values: Sequence[int | Fraction | None], *, always: bool = False) -> 
     texts = [_write(value) for value in values if value is not None]
     alike = len(set(texts)) == 1
     text = texts[0] if alike and not always else "x".join(texts)
-    first = _plain(values[0])
+    first = plain_number(values[0])
     return Cell(text, first if alike else text)
 
 
 def _write(value: int | Fraction) -> str:
-    plain = _plain(value)
+    plain = plain_number(value)
     return f"{plain:g}" if isinstance(plain, float) else str(plain)
-
-
-def _plain(value: int | Fraction | None) -> int | float | None:
-    if isinstance(value, Fraction):
-        return int(value) if value.denominator == 1 else float(value)
-    return value

@@ -76,10 +76,11 @@ def build_arguments(inputs: Iterable[InputTensor], make_tensor: MakeTensor) -> t
 
 def freeze_arguments(arguments: Mapping[str, Any]) -> dict[str, Setting]:
     """The arguments as a trace records them: lists as tuples, anything that is no plain data as text."""
-    return {name: _freeze(value) for name, value in arguments.items()}
+    return {name: freeze_setting(value) for name, value in arguments.items()}
 
 
-def _freeze(value: Any) -> Setting:
+def freeze_setting(value: Any) -> Setting:
+    """The value as a trace records it: a list as a tuple, anything that is no plain data as text."""
     if isinstance(value, (tuple, list)):
-        return tuple(_freeze(item) for item in value)
+        return tuple(freeze_setting(item) for item in value)
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

@@ -1,6 +1,7 @@
 """What a forward pass must not disturb, and what must not disturb it: random states, compilation, logs."""
 
 import logging
+import os
 import random
 import sys
 import threading
@@ -75,3 +76,11 @@ def without_compilation() -> Iterator[None]:
             if _Stance.users == 0:
                 _Stance.switch.__exit__(None, None, None)
                 _Stance.switch = None
+
+
+def read_free_memory() -> int:
+    """Bytes of memory that are free; 4 GiB where the system does not tell."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return 4 * 2**30

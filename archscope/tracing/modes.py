@@ -5,7 +5,6 @@ to a real forward. A failure seen on meta is confirmed on fake CPU tensors befor
 too strict.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,7 +19,7 @@ from archscope.core.units import format_bytes
 from archscope.tracing.constants import DataDependentError, ReadConstants
 from archscope.tracing.construction import construct_on_meta
 from archscope.tracing.executors import VALUE_ERRORS, DirectExecutor, Executor, MetaExecutor, check_strided
-from archscope.tracing.isolation import keep_random_state, quiet_fake_tensors, without_compilation
+from archscope.tracing.isolation import keep_random_state, quiet_fake_tensors, read_free_memory, without_compilation
 from archscope.tracing.meta_copy import copy_module
 from archscope.tracing.observe import Observation, TracedModule, observe_forward
 from archscope.tracing.structure import map_tensors
@@ -78,7 +77,7 @@ def trace_request(request: Request) -> Observation:
 
 def _observe_for_real(request: Request, first: "Observation | Exception") -> Observation:
     needed = first.trace.totals.param_bytes if isinstance(first, Observation) else 0
-    if needed > _free_memory() // 2:
+    if needed > read_free_memory() // 2:
         note = f"a real forward would need {format_bytes(needed)} for the parameters alone: force it with --mode real"
         if isinstance(first, Observation):
             return _annotate(first, note)
@@ -200,10 +199,3 @@ def _builder(request: Request) -> Callable[[], nn.Module]:
     if request.source.build is None:
         raise UsageError("nothing to trace: neither a module nor a constructor was given")
     return request.source.build
-
-
-def _free_memory() -> int:
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):
-        return 4 * 2**30

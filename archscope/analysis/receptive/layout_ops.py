@@ -12,11 +12,13 @@ States: TypeAlias = Mapping[int, State]
 LayoutRule: TypeAlias = Callable[[OpRecord, States], tuple[State, ...]]
 
 
-def _main(op: OpRecord, states: States) -> tuple[ValueRef, State]:
+def find_main(op: OpRecord, states: States) -> tuple[ValueRef, State]:
+    """The tensor that an operation works on: the first that depends on the image."""
     return next((ref, states[ref.value]) for ref in op.inputs if states.get(ref.value))
 
 
-def _axis(shape: Sequence[int], dim: Setting, extra: int = 0) -> int:
+def read_axis(shape: Sequence[int], dim: Setting, extra: int = 0) -> int:
+    """A dimension counted from the front, of a shape that has `extra` dimensions more."""
     return dim % (len(shape) + extra) if isinstance(dim, int) and len(shape) + extra else 0
 
 
@@ -37,20 +39,20 @@ def read_along(state: State, axis: int, reading: Reading) -> State:
 
 
 def _reshape(op: OpRecord, states: States) -> tuple[State, ...]:
-    ref, state = _main(op, states)
+    ref, state = find_main(op, states)
     return tuple(reshape_state(state, ref.shape, out.shape) for out in op.outputs)
 
 
 def _permute(op: OpRecord, states: States) -> tuple[State, ...]:
-    ref, state = _main(op, states)
+    ref, state = find_main(op, states)
     dims = op.argument("dims", ())
-    order = [_axis(ref.shape, dim) for dim in dims] if isinstance(dims, tuple) else []
+    order = [read_axis(ref.shape, dim) for dim in dims] if isinstance(dims, tuple) else []
     return _same(op, map_axes(state, {axis: place for place, axis in enumerate(order)}))
 
 
 def _transpose(op: OpRecord, states: States) -> tuple[State, ...]:
-    ref, state = _main(op, states)
-    first, second = (_axis(ref.shape, op.argument(name, default)) for name, default in (("dim0", -2), ("dim1", -1)))
+    ref, state = find_main(op, states)
+    first, second = (read_axis(ref.shape, op.argument(name, default)) for name, default in (("dim0", -2), ("dim1", -1)))
     order = list(range(len(ref.shape)))
     if len(order) > 1:
         order[first], order[second] = order[second], order[first]
@@ -58,23 +60,23 @@ def _transpose(op: OpRecord, states: States) -> tuple[State, ...]:
 
 
 def _unsqueeze(op: OpRecord, states: States) -> tuple[State, ...]:
-    ref, state = _main(op, states)
-    new = _axis(ref.shape, op.argument("dim", 0), extra=1)
+    ref, state = find_main(op, states)
+    new = read_axis(ref.shape, op.argument("dim", 0), extra=1)
     return _same(op, map_axes(state, {axis: axis + (axis >= new) for axis in range(len(ref.shape))}))
 
 
 def _squeeze(op: OpRecord, states: States) -> tuple[State, ...]:
-    ref, state = _main(op, states)
+    ref, state = find_main(op, states)
     dims = op.argument("dim")
     listed = dims if isinstance(dims, tuple) else (dims,)
-    asked = {_axis(ref.shape, dim) for dim in listed if isinstance(dim, int)} or set(range(len(ref.shape)))
+    asked = {read_axis(ref.shape, dim) for dim in listed if isinstance(dim, int)} or set(range(len(ref.shape)))
     kept = [axis for axis in range(len(ref.shape)) if axis not in asked or ref.shape[axis] != 1]
     return _same(op, map_axes(state, {axis: place for place, axis in enumerate(kept)}))
 
 
 def _slice(op: OpRecord, states: States) -> tuple[State, ...]:
-    ref, state = _main(op, states)
-    axis = _axis(ref.shape, op.argument("dim", 0))
+    ref, state = find_main(op, states)
+    axis = read_axis(ref.shape, op.argument("dim", 0))
     start, step = op.argument("start", 0), op.argument("step", 1)
     first = start if isinstance(start, int) else 0
     first = max(0, first + ref.shape[axis]) if first < 0 else first
@@ -83,8 +85,8 @@ def _slice(op: OpRecord, states: States) -> tuple[State, ...]:
 
 
 def _select(op: OpRecord, states: States) -> tuple[State, ...]:
-    ref, state = _main(op, states)
-    axis = _axis(ref.shape, op.argument("dim", 0))
+    ref, state = find_main(op, states)
+    axis = read_axis(ref.shape, op.argument("dim", 0))
     index = op.argument("index", 0)
     place = index % ref.shape[axis] if isinstance(index, int) and ref.shape[axis] else 0
     return _same(op, _pick(state, axis, place, len(ref.shape)))
@@ -103,14 +105,14 @@ def _pick(state: State, axis: int, place: int, rank: int) -> State:
 
 
 def _unbind(op: OpRecord, states: States) -> tuple[State, ...]:
-    ref, state = _main(op, states)
-    axis = _axis(ref.shape, op.argument("dim", 0))
+    ref, state = find_main(op, states)
+    axis = read_axis(ref.shape, op.argument("dim", 0))
     return tuple(_pick(state, axis, place, len(ref.shape)) for place in range(len(op.outputs)))
 
 
 def _split(op: OpRecord, states: States) -> tuple[State, ...]:
-    ref, state = _main(op, states)
-    axis = _axis(ref.shape, op.argument("dim", 0))
+    ref, state = find_main(op, states)
+    axis = read_axis(ref.shape, op.argument("dim", 0))
     parts, start = [], 0
     for out in op.outputs:
         parts.append(read_along(state, axis, Reading(lambda output, start=start: (start + output,))))  # type: ignore[misc]
@@ -120,7 +122,7 @@ def _split(op: OpRecord, states: States) -> tuple[State, ...]:
 
 def _concatenate(op: OpRecord, states: States) -> tuple[State, ...]:
     """Parts beside each other; along an image dimension their positions no longer count from one origin."""
-    axis = _axis(op.outputs[0].shape, op.argument("dim", 0))
+    axis = read_axis(op.outputs[0].shape, op.argument("dim", 0))
     united = unite_states(states.get(ref.value, ()) for ref in op.inputs)
     return _same(op, tuple(_share(reach, axis) for reach in united))
 
@@ -132,14 +134,14 @@ def _share(reach: Reach, axis: int) -> Reach:
 
 def _stack(op: OpRecord, states: States) -> tuple[State, ...]:
     rank = len(op.outputs[0].shape)
-    new = _axis(op.outputs[0].shape, op.argument("dim", 0))
+    new = read_axis(op.outputs[0].shape, op.argument("dim", 0))
     united = unite_states(states.get(ref.value, ()) for ref in op.inputs)
     return _same(op, map_axes(united, {axis: axis + (axis >= new) for axis in range(rank - 1)}))
 
 
 def _pad(op: OpRecord, states: States) -> tuple[State, ...]:
     """`pad` counts from the last axis: left and right of it, then of the one before."""
-    ref, state = _main(op, states)
+    ref, state = find_main(op, states)
     pads = op.argument("pad", op.argument("padding", ()))
     numbers = pads if isinstance(pads, tuple) else ()
     for place, left in enumerate(numbers[::2]):
@@ -151,7 +153,7 @@ def _pad(op: OpRecord, states: States) -> tuple[State, ...]:
 
 
 def _expand(op: OpRecord, states: States) -> tuple[State, ...]:
-    ref, state = _main(op, states)
+    ref, state = find_main(op, states)
     out = op.outputs[0].shape
     added = len(out) - len(ref.shape)
     moved = map_axes(state, {axis: axis + added for axis in range(len(ref.shape))})

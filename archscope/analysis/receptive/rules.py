@@ -18,7 +18,7 @@ from archscope.analysis.receptive.extent import (
     read_transposed,
     read_window,
 )
-from archscope.analysis.receptive.layout_ops import LAYOUTS
+from archscope.analysis.receptive.layout_ops import LAYOUTS, find_main, read_axis
 from archscope.analysis.receptive.state import (
     UNKNOWN,
     WHOLE,
@@ -31,7 +31,7 @@ from archscope.analysis.receptive.state import (
 )
 from archscope.analysis.windows import Window, count_dimensions, is_convolution, is_transposed, read_windows
 from archscope.core.operators import Operator, find_operator
-from archscope.core.trace import OpRecord, Setting, ValueRef
+from archscope.core.trace import OpRecord
 
 States: TypeAlias = Mapping[int, State]
 Rule: TypeAlias = Callable[[OpRecord, States], State]
@@ -55,16 +55,6 @@ def _find_reader(name: str) -> Operator | None:
     return operator
 
 
-def read_axis(shape: Sequence[int], dim: Setting) -> int:
-    """A dimension counted from the front."""
-    return dim % max(len(shape), 1) if isinstance(dim, int) else 0
-
-
-def _main(op: OpRecord, states: States) -> tuple[ValueRef, State]:
-    """The tensor that an operation works on: the first that depends on the image."""
-    return next((ref, states[ref.value]) for ref in op.inputs if states.get(ref.value))
-
-
 def resample(state: State, readings: Mapping[int, Reading]) -> State:
     """Each dimension that lies alone on an axis is read by that axis's reading; what shares one is unknown."""
 
@@ -82,7 +72,7 @@ def resample(state: State, readings: Mapping[int, Reading]) -> State:
 
 
 def _follow_convolution(op: OpRecord, states: States) -> State:
-    ref, state = _main(op, states)
+    ref, state = find_main(op, states)
     windows = read_windows(op)
     if not is_convolution(op):
         return lose_axes(state, range(len(ref.shape)))
@@ -93,7 +83,7 @@ def _follow_convolution(op: OpRecord, states: States) -> State:
 
 
 def _follow_pool(op: OpRecord, states: States) -> State:
-    ref, state = _main(op, states)
+    ref, state = find_main(op, states)
     windows = read_windows(op)
     return resample(state, _read_each(windows, len(ref.shape) - len(windows), read_window))
 
@@ -106,7 +96,7 @@ def _read_each(windows: Sequence[Window], first: int, read: Callable[..., Readin
 
 
 def _follow_adaptive(op: OpRecord, states: States) -> State:
-    ref, state = _main(op, states)
+    ref, state = find_main(op, states)
     rank = count_dimensions(op)
     out = op.outputs[0].shape
     axes = range(len(ref.shape) - rank, len(ref.shape))
@@ -115,7 +105,7 @@ def _follow_adaptive(op: OpRecord, states: States) -> State:
 
 
 def _follow_upsampling(op: OpRecord, states: States) -> State:
-    ref, state = _main(op, states)
+    ref, state = find_main(op, states)
     out, align = op.outputs[0].shape, op.argument("align_corners") is True
     operator = find_operator(op.name)
     taps = operator.taps if operator is not None else 1
@@ -131,7 +121,7 @@ def _follow_upsampling(op: OpRecord, states: States) -> State:
 
 def _follow_shuffle(op: OpRecord, states: States) -> State:
     """`pixel_shuffle`: each position becomes a patch of factor x factor."""
-    ref, state = _main(op, states)
+    ref, state = find_main(op, states)
     factor = op.outputs[0].shape[-1] // ref.shape[-1]
     rank = len(ref.shape)
     reading = Reading(lambda output: (output // factor,), period=factor)
@@ -140,14 +130,14 @@ def _follow_shuffle(op: OpRecord, states: States) -> State:
 
 def _follow_unshuffle(op: OpRecord, states: States) -> State:
     """`pixel_unshuffle`: each patch of factor x factor becomes a position."""
-    ref, state = _main(op, states)
+    ref, state = find_main(op, states)
     factor = ref.shape[-1] // op.outputs[0].shape[-1]
     rank = len(ref.shape)
     return resample(state, {axis: read_window(factor, factor, 0) for axis in (rank - 2, rank - 1)})
 
 
 def _follow_reduction(op: OpRecord, states: States) -> State:
-    ref, state = _main(op, states)
+    ref, state = find_main(op, states)
     dims = op.argument("dim")
     listed = dims if isinstance(dims, tuple) else (dims,)
     axes = [read_axis(ref.shape, dim) for dim in listed if isinstance(dim, int)] or list(range(len(ref.shape)))
@@ -160,7 +150,7 @@ def _follow_reduction(op: OpRecord, states: States) -> State:
 
 def _follow_mixing(op: OpRecord, states: States) -> State:
     """Same shape, but every output reads all positions along one axis: softmax, cumulative sums."""
-    ref, state = _main(op, states)
+    ref, state = find_main(op, states)
     return contract_axes(state, (read_axis(ref.shape, op.argument("dim", -1)),))
 
 
@@ -190,7 +180,7 @@ def _mix_everything(state: State) -> State:
 
 
 def _follow_unknown(op: OpRecord, states: States) -> State:
-    ref, state = _main(op, states)
+    ref, state = find_main(op, states)
     return lose_axes(state, range(len(ref.shape)))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from archscope.papers.measurement import Amount, Claim, Convention, Listing, Measurement, Numbers, Phrase, Reading
 from archscope.papers.published import Fact, list_numbers, read_amount
-from archscope.papers.verdicts import RULES, VERDICTS, judge, judge_with_reason
+from archscope.papers.verdicts import RULES, VERDICTS, judge_with_reason
 
 
 def invent(published: str, **fields: Any) -> Fact:
@@ -56,16 +56,16 @@ def measure(reading: Reading, *conventions: Convention, conflict: str = "") -> M
     ],
 )
 def test_one_number(printed: str, scale: int, value: int, verdict: str) -> None:
-    assert judge(invent(printed, printed_number=printed, scale=scale), amount(value)) == verdict
+    assert judge_with_reason(invent(printed, printed_number=printed, scale=scale), amount(value))[0] == verdict
 
 
 def test_zeros_beyond_the_significant_digits_say_nothing() -> None:
     two = invent("650,000", printed_number="650000", rounding="two significant digits")
-    assert judge(two, amount(652_000)) == "agrees"
-    assert judge(two, amount(659_272)) == "rounded"
-    assert judge(two, amount(661_000)) == "wrong"
+    assert judge_with_reason(two, amount(652_000))[0] == "agrees"
+    assert judge_with_reason(two, amount(659_272))[0] == "rounded"
+    assert judge_with_reason(two, amount(661_000))[0] == "wrong"
     exact = invent("650,000", printed_number="650000")
-    assert judge(exact, amount(652_000)) == "wrong"
+    assert judge_with_reason(exact, amount(652_000))[0] == "wrong"
 
 
 @pytest.mark.parametrize(
@@ -83,13 +83,13 @@ def test_zeros_beyond_the_significant_digits_say_nothing() -> None:
     ],
 )
 def test_a_number_in_a_text(published: str, value: str, verdict: str) -> None:
-    assert judge(invent(published), amount(value)) == verdict
+    assert judge_with_reason(invent(published), amount(value))[0] == verdict
 
 
 def test_another_number_of_the_text() -> None:
     fact = invent("3*4 = 12K")
-    assert judge(fact, measure(Amount(Fraction(11_900), at=-1, scale=1000))) == "agrees"
-    assert judge(fact, measure(Amount(Fraction(11_900), at=7))) == "wrong"
+    assert judge_with_reason(fact, measure(Amount(Fraction(11_900), at=-1, scale=1000)))[0] == "agrees"
+    assert judge_with_reason(fact, measure(Amount(Fraction(11_900), at=7)))[0] == "wrong"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_another_number_of_the_text() -> None:
     ],
 )
 def test_sizes_words_and_claims(published: str, reading: Reading, verdict: str) -> None:
-    assert judge(invent(published), measure(reading)) == verdict
+    assert judge_with_reason(invent(published), measure(reading))[0] == verdict
 
 
 class TestTheFirstThatFits:
@@ -123,10 +123,14 @@ class TestTheFirstThatFits:
     OTHER = Convention("without the heads", Amount(Fraction(15_346_000_000)))
 
     def test_agrees_before_everything(self) -> None:
-        assert judge(self.PRINTED, amount(15_300_000_000, self.OTHER, conflict="another row")) == "agrees"
+        assert (
+            judge_with_reason(self.PRINTED, amount(15_300_000_000, self.OTHER, conflict="another row"))[0] == "agrees"
+        )
 
     def test_rounded_before_convention(self) -> None:
-        assert judge(self.PRINTED, amount(15_390_000_000, self.OTHER, conflict="another row")) == "rounded"
+        assert (
+            judge_with_reason(self.PRINTED, amount(15_390_000_000, self.OTHER, conflict="another row"))[0] == "rounded"
+        )
 
     def test_convention_before_inconsistent(self) -> None:
         found = judge_with_reason(self.PRINTED, amount(15_470_000_000, self.OTHER, conflict="another row"))
@@ -134,7 +138,7 @@ class TestTheFirstThatFits:
 
     def test_a_convention_must_agree_and_not_merely_be_cut(self) -> None:
         cut = Convention("cut", Amount(Fraction(15_390_000_000)))
-        assert judge(self.PRINTED, amount(15_470_000_000, cut)) == "wrong"
+        assert judge_with_reason(self.PRINTED, amount(15_470_000_000, cut))[0] == "wrong"
 
     def test_the_second_convention_may_fit(self) -> None:
         none = Convention("nothing", Amount(Fraction(1)))
