@@ -1,4 +1,4 @@
-"""A target in words, or a module, as one observed forward pass with its costs, whether it came to its end or not."""
+"""A target in words, or a module, as one observed forward pass with its costs, whether it finished or not."""
 
 import inspect
 from collections.abc import Callable, Mapping

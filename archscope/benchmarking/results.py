@@ -24,7 +24,7 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class TrainingVerdict:
-    """What a short training came to."""
+    """The result of a short training."""
 
     passed: bool
     reason: str

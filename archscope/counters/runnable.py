@@ -58,7 +58,7 @@ class _Positional(nn.Module):
 
 
 class RunnableTarget:
-    """One target, traced once, and built anew for every tool."""
+    """One target, traced once, and built afresh for every tool."""
 
     def __init__(self, text: str, options: TraceOptions) -> None:
         self._options = options

@@ -93,7 +93,7 @@ def synchronise(device: torch.device) -> None:
 
 
 def free_memory(device: torch.device) -> None:
-    """Give back to the device what nothing refers to any more."""
+    """Release the cached memory that nothing uses."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()

@@ -15,7 +15,7 @@ class MeasureError(ArchscopeError):
 
 
 class UnavailableError(Exception):
-    """A figure cannot be measured on this machine, which is nobody's fault; the message is the reason."""
+    """A figure cannot be measured on this machine, for want of a package or data; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,7 +219,7 @@ class Networks:
         return net
 
     def attempt(self, name: str, *, train: bool = False, **arguments: Any) -> Net:
-        """The same, whether forward came to its end or not. Raises MeasureError where it cannot be built."""
+        """The same, whether forward finished or not. Raises MeasureError where it cannot be built."""
 
         def observe() -> Observed:
             return observe_target(name, TraceOptions(arguments=arguments, train=train))

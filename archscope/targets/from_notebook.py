@@ -107,7 +107,7 @@ def _run_notebook(file: Path, cells: tuple[Cell, ...], name: str, classes: list[
     notes = [f"ran {shown} up to code cell {last} to load it"]
     if len(defining) > 1:
         again = ", ".join(str(cell.number) for cell in defining[1:])
-        notes.append(f"{name} is that of code cell {last}; it is defined again in code cell {again}")
+        notes.append(f"{name} is taken from code cell {last}; it is defined again in code cell {again}")
     return Home(shown, module, scope.enter, tuple(notes))
 
 

@@ -35,7 +35,7 @@ from archscope.training.trainer import Schedule, Trainer
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What came of a run. The last epoch is the result, never the best on the held-out images."""
+    """The result of a run. The last epoch is the result, never the best on the held-out images."""
 
     title: str
     """The target, for people."""

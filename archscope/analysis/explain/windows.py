@@ -87,7 +87,7 @@ def _explain_adaptive(names: str, size: int, output: int) -> Iterator[Line]:
         return
     widths = [-(-(place + 1) * size // output) - place * size // output for place in range(output)]
     place = widths.index(max(widths))
-    remark = f"at output {place}; windows are {min(widths)} to {max(widths)} wide, no one stride makes them"
+    remark = f"at output {place}; windows are {min(widths)} to {max(widths)} wide, no single stride produces them"
     if len(set(widths)) == 1:
         remark = f"at output {place}; every window is {widths[0]} wide, at steps that differ"
     expression = f"ceil(({place} + 1) * {size} / {output}) - floor({place} * {size} / {output})"

@@ -17,7 +17,7 @@ FORMULAS: dict[str, Formula] = (
 
 
 def count_op(op: OpRecord) -> Cost:
-    """The operation's MACs, or the reason why there is no count: an operator that nobody knows is no silent zero."""
+    """The operation's MACs, or the reason why there is no count: an unknown operator is never silently 0."""
     operator = find_operator(op.name)
     if operator is None or operator.reason:
         return Cost(None, operator.reason if operator is not None else "no formula")

@@ -27,7 +27,7 @@ def _same(op: OpRecord, state: State) -> tuple[State, ...]:
 
 
 def read_along(state: State, axis: int, reading: Reading) -> State:
-    """The dimension alone on `axis` is read anew; one that shares it keeps what it has."""
+    """The dimension alone on `axis` is read by `reading`; one that shares it keeps what it has."""
 
     def follow(reach: Reach) -> Reach:
         if reach.kind != "extent" or reach.place != "axis" or reach.axis != axis:

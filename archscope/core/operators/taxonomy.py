@@ -71,7 +71,7 @@ class Operator:
         return not self.formula and not self.reason
 
     def find_data(self, op: OpRecord) -> ValueRef:
-        """The call's input, or left factor; its first operand where none bears such a name."""
+        """The call's input, or left factor; its first operand where none has such a name."""
         return _find_operand(op, self.data) or op.inputs[0]
 
     def find_weight(self, op: OpRecord) -> ValueRef | None:

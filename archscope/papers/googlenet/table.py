@@ -43,7 +43,7 @@ TYPES = {
     "fc": "linear",
     "block": "inception",
 }
-"""What the paper calls a row, by its kind; others bear their kind's name."""
+"""What the paper calls a row, by its kind; others keep their kind's name."""
 
 
 def build_googlenet_table(networks: Networks) -> Table:
