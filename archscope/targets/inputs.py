@@ -1,5 +1,6 @@
 """The arguments of forward as tensors on one device, from the inputs asked for and those that a target knows."""
 
+import inspect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -51,8 +52,9 @@ def choose_inputs(target: Target, module: nn.Module, specs: Sequence[InputSpec])
     """The inputs asked for, completed from the target's own: a lone size keeps channels and batch, a name its dtype."""
     known = target.default_inputs(module) if target.default_inputs is not None else ()
     if not specs:
-        if not known:
-            raise UsageError(f"{target.text} does not say what input it takes", EXAMPLE)
+        if not known and takes_inputs(module):
+            in_python = '; in Python, tensors or inputs="3x224x224"' if target.is_instance else ""
+            raise UsageError(f"{target.text} does not say what input it takes", EXAMPLE + in_python)
         return known
     if all(spec.square is not None for spec in specs):
         return _resize(target, known, specs)
@@ -67,6 +69,14 @@ def choose_inputs(target: Target, module: nn.Module, specs: Sequence[InputSpec])
     elif unnamed:
         positional = _fill_positional(unnamed, positional)
     return (*positional, *named.values())
+
+
+def takes_inputs(module: nn.Module) -> bool:
+    """Whether forward has a parameter; true where its signature cannot be read."""
+    try:
+        return bool(inspect.signature(module.forward).parameters)
+    except (TypeError, ValueError):
+        return True
 
 
 def _fill_positional(specs: Sequence[InputSpec], known: Sequence[InputTensor]) -> list[InputTensor]:

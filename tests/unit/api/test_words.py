@@ -37,7 +37,22 @@ class Boom(nn.Module):
         raise ValueError
 
 
+class Constant(nn.Module):
+    """Takes nothing and gives its parameter: 6 of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(2, 3))
+
+    def forward(self) -> Tensor:
+        return self.weight * 2
+
+
 class TestInputs:
+    def test_a_module_that_takes_nothing_needs_nothing(self) -> None:
+        summary = archscope.trace(Constant())
+        assert (summary.params, summary.layers[0].output_shape) == (6, (2, 3))
+
     def test_a_tensor_for_a_parameter_called_inputs_is_the_forward_s(self) -> None:
         summary = archscope.trace(Perceiver(), inputs=torch.zeros(5, 4))
         assert summary["layer"].output_shape == (5, 2)
