@@ -33,7 +33,7 @@ def describe_exceptions(trace: Trace, costs: CostReport) -> tuple[str, ...]:
         place = trace.failure.path or (trace.root.type if trace.layers else "its beginning")
         lines.append(f"the forward pass stopped in {place}: the counts end there")
     if trace.never_called and trace.failure is None:
-        lines.append(f"never called, but their parameters are in the total: {list_names(trace.never_called)}")
+        lines.append(f"never called, parameters in the total all the same: {list_names(trace.never_called)}")
     return (*lines, *trace.notes)
 
 

@@ -113,7 +113,7 @@ def _check_rectifiers(start: Start) -> list[Finding]:
             code="dead-relu",
             message=f"the ReLU {first.path or 'in forward'} is dead: {first.share:.0%} of its units are 0{others}",
             place=first.path,
-            expected=f"fewer than {MOST_DEAD:.0%} dead units",
+            expected=f"less than {MOST_DEAD:.0%} dead units",
             measured=f"{first.share:.0%}",
             remedy=f"look at the bias and weights of {before or 'the layer before it'}: its output is negative, so no "
             "gradient passes",

@@ -118,7 +118,7 @@ def _cut(part: ImageSet, count: int | None, data: Data, option: str) -> ImageSet
         return part
     classes = len(data.classes)
     if count < classes:
-        raise UsageError(f"{option} {count} is fewer than one image for each of the {classes} classes")
+        raise UsageError(f"{option} {count} is less than one image of each of the {classes} classes")
     picked = []
     for label in range(classes):
         wanted = count // classes + (label < count % classes)

@@ -158,7 +158,7 @@ class TestExceptions:
         trace = replace(trace, layers=layers, never_called=("spare",), notes=("mode is fake because ...",))
         notes = tabulate((trace, costs)).notes
         assert "shared parameters, counted once in the total: fc with conv1" in notes
-        assert "never called, but their parameters are in the total: spare" in notes
+        assert "never called, parameters in the total all the same: spare" in notes
         assert notes[-1] == "mode is fake because ..."
 
     def test_frozen_parameters_and_buffers(self, chain: Any) -> None:

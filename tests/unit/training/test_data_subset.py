@@ -34,7 +34,7 @@ def test_a_subset_takes_the_first_of_each_class(data: Data) -> None:
         (DataSubset(classes=("reed", "blue")), UnknownNameError, "unknown class 'reed'"),
         (DataSubset(classes=("red",)), UsageError, "two different classes"),
         (DataSubset(classes=("red", "red")), UsageError, "two different classes"),
-        (DataSubset(subset=2), UsageError, "fewer than one image for each of the 3 classes"),
+        (DataSubset(subset=2), UsageError, "less than one image of each of the 3 classes"),
         (DataSubset(subset=61), UsageError, "--subset 61 needs 21 images of red, there are 20"),
         (DataSubset(test_subset=40), UsageError, "--test-subset 40 needs 14 images of red, there are 10"),
     ],
