@@ -11,6 +11,7 @@ from torch import nn
 from archscope.analysis.costs import count_costs
 from archscope.core.cost import CostReport
 from archscope.core.errors import ArchscopeError, UnknownNameError, UsageError, join_words
+from archscope.core.progress import show_stage
 from archscope.core.trace import Trace
 from archscope.core.words import InputSpec, TraceOptions
 from archscope.targets.constructor import describe_value
@@ -125,7 +126,8 @@ def _observe_target(
         mode=options.mode,
         notes=target.notes,
     )
-    observation = trace_request(request)
+    with show_stage(f"tracing {target.title}"):
+        observation = trace_request(request)
     observed = Observed(observation.trace, count_costs(observation.trace), target.title, observation.error)
     if observed.error is None or given != NO_INPUTS:
         return observed

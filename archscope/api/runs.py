@@ -17,6 +17,7 @@ from archscope.api.words import (
 )
 from archscope.core.errors import UsageError
 from archscope.core.finding import Finding
+from archscope.core.progress import track
 from archscope.core.words import TraceOptions
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def compare_counters(
     from archscope.counters.report import CounterReport
 
     options = TraceOptions(arguments or {}, read_inputs(inputs))
-    return CounterReport(tuple(compare_target(name, options) for name in (SAMPLE if target is None else (target,))))
+    names = SAMPLE if target is None else (target,)
+    return CounterReport(tuple(compare_target(name, options) for name in track(names, "counting", "models")))
 
 
 def fit(

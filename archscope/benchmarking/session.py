@@ -23,6 +23,7 @@ from archscope.benchmarking.roofline import Ceiling, find_datasheet, list_work, 
 from archscope.benchmarking.training_check import TrainingCheck, load_check
 from archscope.benchmarking.workload import ModelWorkload, TimedWorkload, run_interleaved
 from archscope.core.errors import ArchscopeError, UsageError
+from archscope.core.progress import show_stage, track
 from archscope.machine.clock import choose_clock
 from archscope.machine.device import find_device, free_memory, synchronise, tune_backends
 from archscope.machine.environment import record_machine
@@ -71,7 +72,8 @@ def _bench(texts: Sequence[str], options: BenchOptions, listener: Listener) -> B
         bench = _Bench(options, listener, devices, training)
         interrupted = False
         try:
-            for number, (name, target) in enumerate(found, start=1):
+            listed = track(found, "timing", "models")
+            for number, (name, target) in enumerate(listed, start=1):
                 listener.note(f"{name} ({number} of {len(found)})")
                 bench.add(name, target)
         except KeyboardInterrupt:
@@ -174,7 +176,9 @@ class _Bench:
                 self.ceilings[run.result.variant] = self._find_ceiling(run)
         timed = [run.timed for run in runs if run.timed is not None]
         try:
-            run_interleaved(timed, self.options.seconds * len(timed))
+            seconds = self.options.seconds * len(timed)
+            with show_stage("timing steps", seconds, "s", detail=", ".join(run.result.variant.label for run in runs)):
+                run_interleaved(timed, seconds)
         except Exception as error:  # noqa: BLE001  a model that fails only now and then; it is told, not swallowed
             for run in runs:
                 run.fail(error)
@@ -194,7 +198,7 @@ class _Bench:
         with run.guard():
             run.read_memory()
         if self.options.layers:
-            with run.guard():
+            with run.guard(), show_stage("timing layers", detail=run.result.target):
                 run.read_layers(self.ceilings.get(run.result.variant), self.options.seconds)
 
     def _train(self, count: int, name: str, target: Target) -> None:

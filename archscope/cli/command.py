@@ -6,7 +6,6 @@ its fields as options of its own, in the place of the bundle.
 
 import dataclasses
 import inspect
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import typer
 
 from archscope.cli.failures import report_error
 from archscope.cli.output import Output, choose_output
+from archscope.cli.progress import show_progress
 from archscope.core.errors import ModelError, UnknownNameError
 from archscope.core.words import parse_arguments, parse_input
 
@@ -180,7 +180,7 @@ def _ask(output: Output, ask: "Callable[[], Report]") -> "Report":
 
     try:
         # What a model prints is no part of the answer, and a model must not end the command.
-        with redirect_stdout(sys.stderr):
+        with show_progress() as stream, redirect_stdout(stream):
             return ask()
     except SystemExit as error:
         raise ModelError(f"the model called exit({error.code!r})") from error

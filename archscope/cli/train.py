@@ -130,14 +130,18 @@ def train(
         "classes": tuple(name.strip() for name in (classes or "").split(",") if name.strip()),
         "arguments": model.read_arguments(),
     }
-    answer(chosen, lambda: api.train(target, **words, reporter=TerminalReporter()))
+    shown = check_only and chosen.path is None and sys.stdout.isatty()
+    reporter = TerminalReporter(tells_findings=not shown)
+    answer(chosen, lambda: api.train(target, **words, reporter=reporter))
 
 
 class TerminalReporter:
     """Writes what goes on to standard error, a line at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, tells_findings: bool = True) -> None:
         self._next_share = 0
+        self._tells_findings = tells_findings
+        """False where the answer on the same terminal is the findings."""
 
     def note(self, text: str) -> None:
         """One line."""
@@ -156,7 +160,7 @@ class TerminalReporter:
         """The finding, what was expected and measured, and what to do."""
         from archscope.training.report import explain_finding
 
-        for line in explain_finding(finding):
+        for line in explain_finding(finding) if self._tells_findings else ():
             _tell(line)
 
     def step(self, report: "StepReport") -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
 from archscope.core.errors import ModelError
+from archscope.core.progress import track
 from archscope.core.words import TraceOptions
 from archscope.counters import tools
 from archscope.counters.differences import explain_kinds, explain_layers, explain_params
@@ -65,7 +66,7 @@ def compare_target(text: str, options: TraceOptions | None = None) -> Comparison
         shape=", ".join("x".join(map(str, ref.shape)) for ref in observed.trace.inputs),
         params=observed.trace.totals.params,
         macs=observed.costs.macs,
-        tool_counts=tuple(_run(counter, subject) for counter in COUNTERS),
+        tool_counts=tuple(_run(counter, subject) for counter in track(COUNTERS, text, "tools")),
     )
 
 

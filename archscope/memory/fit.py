@@ -9,6 +9,7 @@ from torch import nn
 
 from archscope.analysis.memory import BatchSearch, MemoryPrediction, find_largest_batch, find_optimizer
 from archscope.core.errors import ModelError, UsageError
+from archscope.core.progress import Stage, show_stage
 from archscope.core.words import InputSpec
 from archscope.memory.predict import FakeModel
 from archscope.targets.inputs import change_batch, choose_inputs, make_arguments
@@ -68,27 +69,39 @@ def find_fit(request: FitRequest) -> Fit:
     find_optimizer(request.optimizer)
     target = resolve_target(request.target, request.arguments)
     source = Source(instance=target.build()) if target.is_instance else Source(build=target.build)
-    probe = _Probe(target, FakeModel(source), request)
-    return probe.answer(request.batch) if request.batch is not None else probe.search()
+    with show_stage("predicting memory", unit="predictions") as stage:
+        probe = _Probe(target, FakeModel(source), request, stage)
+        return probe.answer(request.batch) if request.batch is not None else probe.search()
 
 
 class _Probe:
     """Asks one fake model about batches, and remembers the answers."""
 
-    def __init__(self, target: Target, model: FakeModel, request: FitRequest) -> None:
-        self._target, self._model, self._request = target, model, request
+    def __init__(self, target: Target, model: FakeModel, request: FitRequest, stage: Stage) -> None:
+        self._target, self._model, self._request, self._stage = target, model, request, stage
         self._train = request.train
         self._known: dict[int, MemoryPrediction] = {}
 
     def predict(self, batch: int) -> MemoryPrediction:
         """What one batch needs. Raises ModelError."""
         if batch not in self._known:
+            self._tell(batch)
 
             def inputs(module: nn.Module, device: torch.device) -> Inputs:
                 return make_arguments(self._target, module, self._request.inputs, device, batch)
 
             self._known[batch] = self._model.predict(inputs, train=self._train, optimizer=self._request.optimizer)
+            self._stage.done += 1
         return self._known[batch]
+
+    def _tell(self, batch: int) -> None:
+        """Which batch is being tried, and between which the largest that fits must lie."""
+        limit = self._request.memory_bytes
+        self._stage.detail = f"batch {batch:,}"
+        if limit is not None and self._request.batch is None and self._known:
+            low = max((size for size, need in self._known.items() if need.total_bytes <= limit), default=0)
+            high = min((size for size, need in self._known.items() if need.total_bytes > limit), default=None)
+            self._stage.detail += f": more than {low:,}" + ("" if high is None else f", fewer than {high:,}")
 
     def answer(self, batch: int, search: BatchSearch | None = None, notes: tuple[str, ...] = ()) -> Fit:
         """The answer for one batch."""

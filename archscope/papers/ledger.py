@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 
 from archscope.core.documents.figures import Verdict
+from archscope.core.progress import show_stage
 from archscope.papers.catalogue import find_paper
 from archscope.papers.measurement import MeasureError, UnavailableError, Value
 from archscope.papers.networks import Networks
@@ -96,8 +97,14 @@ def verify_facts(
     """
     networks = networks or Networks()
     index = index_facts(*list_sources())
-    pairs = choose_facts(None) if chosen is None else chosen
-    return tuple(_verify(Case(fact, networks, index), source) for source, fact in pairs)
+    pairs = tuple(choose_facts(None) if chosen is None else chosen)
+    entries = []
+    with show_stage("checking figures", len(pairs), "figures") as stage:
+        for source, fact in pairs:
+            stage.detail = fact.model
+            entries.append(_verify(Case(fact, networks, index), source))
+            stage.done += 1
+    return tuple(entries)
 
 
 def _verify(case: Case, source: str) -> Entry:

@@ -21,6 +21,8 @@ _TEST = {"color": "#0b62c4", "linestyle": "--", "marker": "s", "markerfacecolor"
 _MOST_MARKERS = 30
 """Epochs up to which each is marked."""
 _LONGEST_TITLE = 100
+LEAST_EPOCHS = 2
+"""A single point is no curve."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from archscope.core.errors import ArchscopeError, ModelError
+from archscope.core.progress import track
 from archscope.machine.precision import Execution
 from archscope.targets.failures import describe_error, find_place
 from archscope.training.data.pipeline import DeviceImages
@@ -119,7 +120,7 @@ def evaluate(module: nn.Module, images: DeviceImages, execution: Execution, opti
     module.train(options.in_training)
     try:
         with torch.no_grad():
-            for start in range(0, count, options.batch_size):
+            for start in track(range(0, count, options.batch_size), "judging images", "steps"):
                 batch, labels = images.cut(start, min(start + options.batch_size, count))
                 logits = _score(module, batch, execution)
                 loss += functional.cross_entropy(logits, labels, reduction="sum")

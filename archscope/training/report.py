@@ -1,7 +1,7 @@
 """The result of a run for people and programs: its table, its document, and its findings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archscope.core.codec import fill
 from archscope.core.documents.findings import TrainDocument, build_finding
@@ -11,7 +11,7 @@ from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.units import format_exact
 from archscope.rendering.formats import RenderOptions, TableFormat
 from archscope.rendering.report import Report
-from archscope.training.curves import can_draw, chart_lines
+from archscope.training.curves import LEAST_EPOCHS, can_draw, chart_lines
 from archscope.training.session import TrainResult
 
 PASSED = Finding("note", "all checks", "the model is sound")
@@ -23,6 +23,7 @@ def build_result_table(result: TrainResult) -> Table:
     if not result.metrics:
         return _build_findings_table(result)
     last = result.metrics[-1]
+    curves = ", curves.svg" if len(result.metrics) >= LEAST_EPOCHS and can_draw() else ""
     columns = (
         Column("class", "class"),
         Column("test_accuracy", "held-out accuracy", align="right", kind="share"),
@@ -32,9 +33,9 @@ def build_result_table(result: TrainResult) -> Table:
     notes = (
         f"epoch {last.epoch} of {result.epochs}: held-out accuracy {100 * last.test_accuracy:.2f} % (the last epoch's)",
         f"training loss {last.train_loss:.3f}, held-out loss {last.test_loss:.3f}",
-        f"kept in {result.folder}: last.pt, metrics.jsonl, config.json, environment.json{', curves.svg' * can_draw()}",
+        f"kept in {result.folder}: last.pt, metrics.jsonl, config.json, environment.json{curves}",
         *result.notes,
-        *(tell_finding(finding) for finding in result.findings),
+        *("; ".join(filter(None, (tell_finding(finding), finding.remedy))) for finding in result.findings),
     )
     return Table(result.heading, columns, tuple(rows), notes, _describe_conditions(result))
 
@@ -142,7 +143,13 @@ class TrainReport(Report):
 
     def render_text(self, chosen: TableFormat, options: RenderOptions) -> str:
         """The table; in a terminal the curves beneath it."""
-        text = Report.render_text(self, chosen, options)
-        if not self.result.metrics or chosen.name not in ("table", "plain"):
+        if chosen.name not in ("table", "plain"):
+            return Report.render_text(self, chosen, options)
+        text = Report.render_text(self._leave_out_told(), chosen, options)
+        if len(self.result.metrics) < LEAST_EPOCHS:
             return text
         return text + "\n".join(chart_lines(self.result.metrics)) + "\n"
+
+    def _leave_out_told(self) -> "TrainReport":
+        """What stands above the result on a terminal is not said again beneath it."""
+        return TrainReport(replace(self.result, findings=(), notes=())) if self.result.told else self

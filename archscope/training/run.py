@@ -1,5 +1,6 @@
 """The epochs of a run: each is trained, judged on the held-out images, and saved, before the next one begins."""
 
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,11 +10,12 @@ from typing import Any
 from archscope.core.documents.findings import EpochMetrics
 from archscope.core.errors import CheckError
 from archscope.core.finding import Finding
+from archscope.core.progress import Stage, show_stage
 from archscope.machine.environment import describe_environment
 from archscope.machine.precision import Execution
 from archscope.training.checks.labels import Outcome, check_labels
 from archscope.training.configuration import Configuration
-from archscope.training.curves import can_draw, draw_curves
+from archscope.training.curves import LEAST_EPOCHS, can_draw, draw_curves
 from archscope.training.data.pipeline import DeviceImages
 from archscope.training.evaluation import EvaluationOptions, evaluate
 from archscope.training.options import RunOptions
@@ -27,6 +29,8 @@ from archscope.training.run_folder import (
     RunFolder,
     pack_checkpoint,
     pack_metrics,
+    read_checkpoint,
+    unpack_checkpoint,
     unpack_metrics,
 )
 from archscope.training.trainer import EpochOutcome, Trainer
@@ -57,21 +61,39 @@ def run_epochs(run: Run, state: Mapping[str, Any] | None) -> tuple[tuple[EpochMe
     Raises CheckError, ModelError, OutputError, KeyboardInterrupt: in each case the epochs before are saved and whole.
     """
     metrics = unpack_metrics(state["metrics"]) if state is not None else ()
-    if run.processes.is_primary:
-        _begin(run, metrics)
-    epoch = len(metrics)
+    primary = run.processes.is_primary
     try:
-        with open_events(
-            run.folder.path, len(metrics), wanted=run.options.tensorboard and run.processes.is_primary
-        ) as events:
-            for epoch in range(len(metrics), run.configuration.epochs):
-                metrics = (*metrics, _run_epoch(run, epoch, metrics, events))
+        if primary:
+            _begin(run, metrics)
+        done, epochs = len(metrics), run.configuration.epochs
+        with (
+            open_events(run.folder.path, done, wanted=run.options.tensorboard and primary) as events,
+            show_stage("training", (epochs - done) * run.trainer.steps, "steps") as stage,
+        ):
+            for epoch in range(done, epochs):
+                stage.detail = f"epoch {epoch + 1} of {epochs}"
+                metrics = (*metrics, _run_epoch(run, metrics, events, stage))
+        run.processes.wait()
+        return metrics, _check_after(run, metrics)
     except KeyboardInterrupt:
-        kept = f"epochs 1 to {len(metrics)} are" if len(metrics) > 1 else "epoch 1 is" if metrics else "nothing is"
-        run.reporter.note(f"interrupted in epoch {epoch + 1}: {kept} saved in {run.folder.path}; go on with --resume")
+        if primary:
+            run.reporter.note(_tell_interrupted(run))
         raise
-    run.processes.wait()
-    return metrics, _check_after(run, metrics)
+
+
+def _tell_interrupted(run: Run) -> str:
+    """What is saved, as the checkpoint itself says it, and how to go on."""
+    blob = read_checkpoint(run.folder.last)
+    saved = 0 if blob is None else int(unpack_checkpoint(blob, str(run.folder.last))["epoch"])
+    epochs, place = run.configuration.epochs, run.folder.path
+    again = f"archscope train {shlex.quote(run.configuration.target)} --run-dir {shlex.quote(str(place))}"
+    if not saved:
+        begun = " --resume" if (place / CONFIG).exists() else ""
+        return f"interrupted before an epoch was saved; start again with: {again}{begun}"
+    kept = f"epochs 1 to {saved} of {epochs} are" if saved > 1 else f"epoch 1 of {epochs} is"
+    if saved == epochs:
+        return f"interrupted after the training: {kept} saved in {place}"
+    return f"interrupted: {kept} saved in {place}; go on with --resume: {again} --resume"
 
 
 def _begin(run: Run, metrics: tuple[EpochMetrics, ...]) -> None:
@@ -79,7 +101,7 @@ def _begin(run: Run, metrics: tuple[EpochMetrics, ...]) -> None:
     run.folder.prepare()
     run.folder.write_json(CONFIG, run.configuration.to_document())
     run.folder.write_json(ENVIRONMENT, describe_environment(run.execution.device, run.processes.count))
-    if not can_draw():
+    if not can_draw() and run.configuration.epochs >= LEAST_EPOCHS:
         run.reporter.note(f"{CURVES} needs matplotlib: pip install 'torch-archscope[plot]'")
     if metrics:
         run.reporter.note(f"resuming after epoch {len(metrics)} of {run.configuration.epochs} in {run.folder.path}")
@@ -89,9 +111,9 @@ def _begin(run: Run, metrics: tuple[EpochMetrics, ...]) -> None:
     _write_records(run, metrics)
 
 
-def _run_epoch(run: Run, epoch: int, before: tuple[EpochMetrics, ...], events: EventLog) -> EpochMetrics:
-    started = time.monotonic()
-    outcome = run.trainer.train_epoch(epoch, run.reporter)
+def _run_epoch(run: Run, before: tuple[EpochMetrics, ...], events: EventLog, stage: Stage) -> EpochMetrics:
+    started, epoch = time.monotonic(), len(before)
+    outcome = run.trainer.train_epoch(epoch, run.reporter, stage)
     trained = time.monotonic()
     entry = _judge(run, epoch, outcome)
     tested = time.monotonic()
@@ -148,7 +170,7 @@ def _keep(run: Run, metrics: tuple[EpochMetrics, ...]) -> None:
 
 def _write_records(run: Run, metrics: tuple[EpochMetrics, ...]) -> None:
     run.folder.write_metrics(pack_metrics(metrics))
-    if metrics and can_draw():
+    if len(metrics) >= LEAST_EPOCHS and can_draw():
         run.folder.write(CURVES, draw_curves(metrics, run.title))
 
 

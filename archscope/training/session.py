@@ -58,6 +58,8 @@ class TrainResult:
     is_primary: bool = True
     """False in all processes but the first, which alone writes files and reports."""
     notes: tuple[str, ...] = ()
+    told: bool = False
+    """Whether a listener has heard the notes and findings already."""
 
     @property
     def heading(self) -> str:
@@ -95,7 +97,8 @@ def train_target(
         result = session.describe(())
         if check_only:
             return replace(result, findings=session.check(), seconds=time.monotonic() - started)
-        return replace(session.train(folder, result), seconds=time.monotonic() - started)
+        result = session.train(folder, result)
+        return replace(result, told=reporter is not None, seconds=time.monotonic() - started)
 
 
 def _find_saved(options: TrainOptions) -> tuple[RunFolder | None, Mapping[str, Any] | None]:
@@ -178,6 +181,8 @@ class _Session:
             self.place.device,
         )
         state = unpack_checkpoint(blob, str(folder.last)) if blob is not None else None
+        for note in result.notes:
+            self.place.reporter.note(note)
         findings: tuple[Finding, ...] = ()
         if state is None and self.options.run.checks:
             findings = self.check()
@@ -262,8 +267,6 @@ def _prepare(text: str, options: TrainOptions, place: _Place) -> _Session:
         batch_size=configuration.batch_size,
         rate=configuration.learning_rate,
     )
-    for note in (*data.notes, *classifier.notes):
-        place.reporter.note(note)
     execution = choose_execution(options.machine, recipe, place.device)
     return _Session(options, place, data, classifier, configuration, recipe, execution)
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from archscope.core.errors import CheckError
+from archscope.core.progress import Stage
 from archscope.machine.clock import Stopwatch
 from archscope.machine.precision import Execution
 from archscope.training.data.pipeline import DeviceImages, draw_plan, list_batches, mix_seed, share_batch
@@ -88,8 +89,8 @@ class Trainer:
         self._optimizer.load_state_dict(state["optimizer"])
         self._scaler.load_state_dict(state["scaler"])
 
-    def train_epoch(self, epoch: int, reporter: Reporter) -> EpochOutcome:
-        """Train for epoch `epoch` (from 0).
+    def train_epoch(self, epoch: int, reporter: Reporter, stage: Stage) -> EpochOutcome:
+        """Train for epoch `epoch` (from 0); the steps are counted in `stage`.
 
         Raises CheckError where the loss becomes NaN or infinite, ModelError where the model raises.
         """
@@ -101,6 +102,7 @@ class Trainer:
         for iteration, (batch, labels, share) in enumerate(self._feed(epoch, watch), start=1):
             rate = self._set_rate(epoch * self.steps + iteration - 1)
             self._step(batch, labels, share, totals)
+            stage.done += 1
             due = iteration % LOSS_INTERVAL == 0
             if due or self._looks_at_every_loss:
                 self._check_loss(totals, epoch, iteration, rate)

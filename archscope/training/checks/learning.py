@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from archscope.core.finding import Finding
+from archscope.core.progress import show_stage
 from archscope.training.checks.candidate import Candidate, keep_dropout_off
 from archscope.training.checks.start import WEIGHTED
 
@@ -67,10 +68,12 @@ def _train(candidate: Candidate, slowed: float) -> list[float]:
     if optimizer is None:
         return losses
     deadline = time.monotonic() + candidate.seconds
-    with keep_dropout_off(candidate.module):
+    told = show_stage("memorising one batch", MOST_STEPS, "steps")
+    with keep_dropout_off(candidate.module), told as stage:
         while True:
             loss = candidate.find_loss()
             losses.append(float(loss.detach()))
+            stage.done, stage.detail = len(losses) - 1, f"loss {losses[-1]:.3f}, to be below {GOAL}"
             done = losses[-1] < GOAL or not math.isfinite(losses[-1]) or len(losses) > MOST_STEPS
             if done or time.monotonic() > deadline:
                 return losses

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from archscope.core.errors import UsageError
 from archscope.core.finding import Finding
+from archscope.core.progress import show_stage
 from archscope.tracing.isolation import keep_random_state
 from archscope.training.checks.activations import check_activations, check_running_statistics
 from archscope.training.checks.agreement import check_batch_leak, check_eval_mode, check_repeatability
@@ -27,6 +28,9 @@ START_CHECKS: tuple[Callable[[Start], list[Finding]], ...] = (
     check_running_statistics,
 )
 """What is read off the first forward pass."""
+
+ROUNDS = 6
+"""From the first forward pass to eval mode; the last two are costly."""
 
 SMALL_BATCH, LARGE_BATCH = 4, 8
 """Images of a check: fewer where they are large."""
@@ -75,21 +79,27 @@ _RANKS = {"error": 0, "warning": 1, "note": 2}
 
 def _run_checks(candidate: Candidate) -> Iterator[Finding]:
     found: list[Finding] = []
-    start = observe_start(candidate)
-    for check in START_CHECKS:
-        found += check(start)
-    if not start.finite or _has_code(found, "label-range"):
-        yield from found
-        return
-    found += check_repeatability(candidate)
-    found += check_batch_leak(candidate)
-    steps = take_steps(candidate, start)
-    found += check_gradients(steps)
-    found += check_parameter_updates(steps)
-    if not any(finding.severity == "error" for finding in found):
-        learned, reached = check_overfitting(candidate)
-        found += learned
-        found += check_eval_mode(candidate) if reached else []
+    with show_stage("sanity checks", ROUNDS, "rounds", even=False) as stage:
+        start = observe_start(candidate)
+        for check in START_CHECKS:
+            found += check(start)
+        if not start.finite or _has_code(found, "label-range"):
+            yield from found
+            return
+        stage.done, stage.detail = 1, "repeatability"
+        found += check_repeatability(candidate)
+        stage.done, stage.detail = 2, "separate images"
+        found += check_batch_leak(candidate)
+        stage.done, stage.detail = 3, "gradients and steps"
+        steps = take_steps(candidate, start)
+        found += check_gradients(steps)
+        found += check_parameter_updates(steps)
+        if not any(finding.severity == "error" for finding in found):
+            stage.done, stage.detail = 4, "memorising one batch"
+            learned, reached = check_overfitting(candidate)
+            found += learned
+            stage.done, stage.detail = 5, "eval mode"
+            found += check_eval_mode(candidate) if reached else []
     yield from found
 
 

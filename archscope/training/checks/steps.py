@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from archscope.core.finding import Finding
+from archscope.core.progress import track
 from archscope.training.checks.candidate import Candidate, keep_dropout_off
 from archscope.training.checks.learning import make_trial_optimizer
 from archscope.training.checks.start import Start
@@ -56,7 +57,7 @@ def take_steps(candidate: Candidate, start: Start) -> Steps:
     optimizer = make_trial_optimizer(candidate)
     differentiable = True
     with keep_dropout_off(candidate.module):
-        for _ in range(STEPS):
+        for _ in track(range(STEPS), "first steps", "steps"):
             candidate.module.zero_grad(set_to_none=True)
             loss = candidate.find_loss()
             if not loss.requires_grad:

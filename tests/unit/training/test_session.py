@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -363,9 +364,7 @@ class TestEnds:
             train("Unsteady")
         assert not (tmp_path / "run" / "last.pt").exists()
 
-    def test_an_interruption_says_what_is_kept(
-        self, train: Train, options: TrainOptions, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_an_interruption_says_what_is_kept(self, train: Train, options: TrainOptions, net_file: Path) -> None:
         class Impatient(Listener):
             def epoch(self, metrics: EpochMetrics, epochs: int, times: EpochTimes) -> None:
                 raise KeyboardInterrupt
@@ -373,8 +372,10 @@ class TestEnds:
         listener = Impatient()
         with pytest.raises(KeyboardInterrupt):
             train(reporter=listener)
-        assert "nothing is saved" in listener.notes[-1] or "epoch 1 is saved" in listener.notes[-1]
-        assert "--resume" in listener.notes[-1]
+        assert "epoch 1 of 2 is saved" in listener.notes[-1]
+        again = shlex.split(listener.notes[-1].partition("go on with --resume: ")[2])
+        assert again[:3] == ["archscope", "train", str(net_file) + ":Net"]
+        assert again[3:] == ["--run-dir", str(options.run.folder), "--resume"]
         assert len(train(run=resume(options)).metrics) == 2
 
     def test_a_model_that_raises(self, train: Train) -> None:
