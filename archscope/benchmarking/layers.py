@@ -19,6 +19,7 @@ from archscope.benchmarking.statistics import find_quantile
 from archscope.benchmarking.workload import ModelWorkload, find_loss
 from archscope.machine.clock import Clock, Mark
 from archscope.machine.precision import autocast, use_precision
+from archscope.modules import clear_gradients, is_training, name_modules
 from archscope.tracing.observer import ForwardObserver, ModuleCall
 
 PASSES = 12
@@ -117,17 +118,17 @@ def run_pass(workload: ModelWorkload, clock: Clock) -> tuple[dict[str, float], d
     """One forward and, where the module trains, backward: milliseconds by path. Gradients are dropped."""
     args, kwargs = workload.inputs
     module = workload.module
-    with torch.inference_mode(not module.training):
+    with torch.inference_mode(not is_training(module)):
         watcher = _ForwardClock(module, clock)
         with autocast(workload.device, workload.dtype):
             output = watcher.call_root(args, dict(kwargs))
-            loss = find_loss(output) if module.training else None
+            loss = find_loss(output) if is_training(module) else None
         watcher.charge()
     charges = None
     if loss is not None:
         with _watch_nodes(loss, module, watcher, clock) as charges:
             loss.backward()  # type: ignore[no-untyped-call]
-        module.zero_grad(set_to_none=True)
+        clear_gradients(module)
     clock.settle()
     return watcher.charges.read(clock), charges.read(clock) if charges is not None else {}
 
@@ -135,7 +136,7 @@ def run_pass(workload: ModelWorkload, clock: Clock) -> tuple[dict[str, float], d
 @contextmanager
 def _watch_nodes(loss: Tensor, module: nn.Module, watcher: _ForwardClock, clock: Clock) -> Iterator[_Charges]:
     """Charge each node of the loss's graph when it is done; the hooks are taken off afterwards."""
-    owners = {id(tensor): path for path, part in module.named_modules() for tensor in part._parameters.values()}
+    owners = {id(tensor): path for path, part in name_modules(module) for tensor in part._parameters.values()}
     charges = _Charges(None)
     handles = [
         node.register_hook(_make_charger(charges, _find_owner(node, owners, watcher), clock))

@@ -10,6 +10,7 @@ from archscope.benchmarking.preparation import BenchTarget
 from archscope.benchmarking.results import Memory
 from archscope.benchmarking.workload import ModelWorkload
 from archscope.core.errors import ArchscopeError
+from archscope.modules import iterate_parameters, iterate_tensors_of
 from archscope.targets.inputs import make_arguments
 from archscope.tracing.modes import Inputs
 from archscope.tracing.structure import iterate_tensors
@@ -75,8 +76,8 @@ def read_allocated(device: torch.device) -> int:
 
 def count_resident(workload: ModelWorkload) -> int:
     """Bytes of parameters, gradients, buffers, optimizer state and inputs, each storage once."""
-    tensors: list[Tensor] = [*workload.module.parameters(), *workload.module.buffers()]
-    tensors += [parameter.grad for parameter in workload.module.parameters() if parameter.grad is not None]
+    tensors: list[Tensor] = [*iterate_tensors_of(workload.module)]
+    tensors += [parameter.grad for parameter in iterate_parameters(workload.module) if parameter.grad is not None]
     tensors += [tensor for _, tensor in iterate_tensors(workload.inputs)]
     if workload.optimizer is not None:
         tensors += [tensor for state in workload.optimizer.state.values() for _, tensor in iterate_tensors(state)]

@@ -9,6 +9,7 @@ from archscope.benchmarking.options import StepOptions, Variant
 from archscope.benchmarking.workload import ModelWorkload
 from archscope.core.words import InputSpec, TraceOptions
 from archscope.machine.device import find_device
+from archscope.modules import call_method, set_training
 from archscope.observation import Observed, observe_target
 from archscope.targets.inputs import make_arguments
 from archscope.targets.target import Target
@@ -37,10 +38,10 @@ def prepare_workload(bench_target: BenchTarget, variant: Variant, batch: int | N
     the device's memory is too small.
     """
     device = find_device(variant.device)
-    module = build_on(bench_target.target, device).train(bench_target.training)
+    module = set_training(build_on(bench_target.target, device), bench_target.training)
     args, kwargs = make_arguments(bench_target.target, module, bench_target.specs, device, batch)
     if bench_target.step.channels_last:
-        module = module.to(memory_format=torch.channels_last)
+        call_method(module, "to", memory_format=torch.channels_last)
         args = map_tensors(args, _to_channels_last)
         kwargs = map_tensors(dict(kwargs), _to_channels_last)
     workload = ModelWorkload(module, (args, kwargs), variant.dtype)
@@ -53,7 +54,8 @@ def build_on(target: Target, device: torch.device) -> nn.Module:
     """The module on the device, built there where that is not the CPU, so that initialising it is quick."""
     with device:
         module = target.build()
-    return (copy_module(module) if target.is_instance else module).to(device)
+    moved: nn.Module = call_method(copy_module(module) if target.is_instance else module, "to", device)
+    return moved
 
 
 def find_batch(workload: ModelWorkload) -> int:

@@ -17,6 +17,7 @@ from archscope.benchmarking.results import TrainingVerdict
 from archscope.core.errors import ArchscopeError
 from archscope.core.finding import Finding
 from archscope.machine.precision import Execution
+from archscope.modules import call_method, set_training
 from archscope.tracing.isolation import keep_random_state
 from archscope.training.checks.candidate import Candidate
 from archscope.training.checks.learning import make_trial_optimizer
@@ -76,14 +77,14 @@ class TrainingCheck:
             classifier, device, self.data.train.take(pick_check_indices(self.data.train, max(classifier.size)))
         )
         batch, labels = images.cut(0, len(images))
-        module = copy_module(classifier.module).to(device)
+        module = call_method(copy_module(classifier.module), "to", device)
         return check_candidate(Candidate(module, batch.contiguous(), labels, seconds=OVERFITTING_SECONDS))
 
     def _train(self, classifier: Classifier, device: torch.device) -> tuple[list[float], Candidate]:
         """The loss of every step before it was taken, and what was trained."""
         images = self._load(classifier, device, self.data.train)
         steps = self.options.steps
-        module = classifier.module.to(device).train()
+        module = set_training(call_method(classifier.module, "to", device))
         candidate = Candidate(module, torch.empty(0), torch.empty(0))
         optimizer = make_trial_optimizer(candidate)
         torch.manual_seed(SEED)

@@ -14,6 +14,7 @@ from archscope.core.documents.bench import Dtype
 from archscope.core.errors import ModelError
 from archscope.machine.clock import Clock, CpuMeter, Mark
 from archscope.machine.precision import autocast, use_precision
+from archscope.modules import is_training, iterate_parameters, iterate_tensors_of
 from archscope.tracing.structure import iterate_tensors
 from archscope.training.evaluation import read_scores
 
@@ -56,14 +57,14 @@ class ModelWorkload:
         self.inputs = inputs
         self.dtype: Dtype = dtype
         self.device = find_module_device(module, inputs)
-        trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        trained = [parameter for parameter in iterate_parameters(module) if parameter.requires_grad]
         self.optimizer = torch.optim.SGD(trained, lr=RATE, momentum=MOMENTUM) if trained else None
         self._call: Callable[..., Any] = module
 
     @property
     def phases(self) -> tuple[str, ...]:
         """All three while the module trains."""
-        return (FORWARD, BACKWARD, OPTIMIZER) if self.module.training else (FORWARD,)
+        return (FORWARD, BACKWARD, OPTIMIZER) if is_training(self.module) else (FORWARD,)
 
     def compile(self) -> None:
         """Go through `torch.compile` from now on."""
@@ -72,7 +73,7 @@ class ModelWorkload:
     def run(self, mark: Callable[[], Mark]) -> list[Mark]:
         """One step. The gradients are dropped at its end; the loss belongs to forward."""
         with use_precision(self.device, self.dtype):
-            return self._train(mark) if self.module.training else self._infer(mark)
+            return self._train(mark) if is_training(self.module) else self._infer(mark)
 
     def _infer(self, mark: Callable[[], Mark]) -> list[Mark]:
         args, kwargs = self.inputs
@@ -115,7 +116,7 @@ def find_loss(output: Any) -> Tensor:
 
 def find_module_device(module: nn.Module, inputs: tuple[tuple[Any, ...], Mapping[str, Any]]) -> torch.device:
     """Where the module's parameters are, else where its inputs are, else the CPU."""
-    for tensor in (*module.parameters(), *module.buffers(), *(found for _, found in iterate_tensors(inputs))):
+    for tensor in (*iterate_tensors_of(module), *(found for _, found in iterate_tensors(inputs))):
         return tensor.device
     return torch.device("cpu")
 

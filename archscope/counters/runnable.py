@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from archscope.core.words import TraceOptions
+from archscope.modules import call_method, is_training, set_training
 from archscope.observation import Observed, observe_target
 from archscope.targets.inputs import make_arguments
 from archscope.targets.resolve import resolve_target
@@ -47,7 +48,7 @@ class _Positional(nn.Module):
     def __init__(self, inner: nn.Module, positions: int, names: tuple[str, ...]) -> None:
         super().__init__()
         self.inner = inner
-        self.train(inner.training)
+        self.train(is_training(inner))
         self._positions = positions
         self._names = names
 
@@ -73,13 +74,14 @@ class RunnableTarget:
             self._check_room()
         with keep_random_state():
             module = self._construct(place)
-            module.train(self.observed.trace.training)
+            set_training(module, self.observed.trace.training)
             args, kwargs = make_arguments(self._target, module, self._options.inputs, device)
         return Runnable(module, args, dict(kwargs))
 
     def _construct(self, place: str) -> nn.Module:
         if self._target.is_instance:
-            return copy.deepcopy(self._target.build()).to(place)
+            moved: nn.Module = call_method(copy.deepcopy(self._target.build()), "to", place)
+            return moved
         if place == "meta":
             return construct_on_meta(self._target.build, MetaExecutor())
         with torch.device(place):

@@ -9,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry
 from archscope.core.operators import find_operator
 from archscope.counters.runnable import Runnable
 from archscope.counters.tool_count import RawCount
+from archscope.modules import is_training, iterate_parameters, name_modules
 
 TORCHINFO = "torchinfo"
 TORCHINFO_PLACES = ("meta", "cpu")
@@ -20,15 +21,15 @@ def count_with_torchinfo(runnable: Runnable) -> RawCount:
     import torchinfo
 
     module, inputs = runnable.by_position()
-    device = next((tensor.device for tensor in runnable.module.parameters()), None)
+    device = next((tensor.device for tensor in iterate_parameters(runnable.module)), None)
     found = torchinfo.summary(
         module,
         input_data=list(inputs) or None,
         device=device,
-        mode="train" if runnable.module.training else "eval",
+        mode="train" if is_training(runnable.module) else "eval",
         verbose=0,
     )
-    names = {id(module): name for name, module in runnable.module.named_modules()}
+    names = {id(module): name for name, module in name_modules(runnable.module)}
     layers: dict[str, int] = {}
     for info in found.summary_list:
         if info.is_leaf_layer:

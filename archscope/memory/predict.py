@@ -17,6 +17,7 @@ from torch.nn import functional
 from archscope.analysis.memory import MemoryPrediction, find_optimizer
 from archscope.core.errors import ModelError
 from archscope.memory.ledger import SavedTensors, StorageLedger
+from archscope.modules import clear_gradients, iterate_buffers, iterate_parameters, set_training
 from archscope.tracing.calls import hide_calls
 from archscope.tracing.construction import construct_on_meta
 from archscope.tracing.executors import VALUE_ERRORS, MetaExecutor
@@ -56,10 +57,10 @@ class FakeModel:
     def predict(self, inputs: MakeInputs, *, train: bool, optimizer: str = "sgd") -> MemoryPrediction:
         """What one pass over `inputs` needs; see `predict_memory`."""
         traits = find_optimizer(optimizer)
-        module = self.module.train(train)
+        module = set_training(self.module, train)
         args, kwargs = map_tensors(inputs(module, torch.device("meta")), self._convert)
-        parameters = {id(tensor): tensor for tensor in module.parameters()}
-        buffers = {id(tensor): tensor for tensor in module.buffers()}
+        parameters = {id(tensor): tensor for tensor in iterate_parameters(module)}
+        buffers = {id(tensor): tensor for tensor in iterate_buffers(module)}
         state = [*parameters.values(), *buffers.values()]
         trainable = sum(_count_bytes(tensor) for tensor in parameters.values() if tensor.requires_grad)
         kept = traits.state * trainable if train else 0
@@ -75,7 +76,7 @@ class FakeModel:
                     ledger.phase = "optimizer"
                     ledger.observe_peak(traits.temporary * gradients)
         finally:
-            module.zero_grad(set_to_none=True)
+            clear_gradients(module)
         return MemoryPrediction(
             parameter_bytes=sum(map(_count_bytes, parameters.values())),
             buffer_bytes=sum(map(_count_bytes, buffers.values())),

@@ -10,6 +10,7 @@ from torch import nn
 
 from archscope.core.errors import InputSpecError, UsageError
 from archscope.core.words import InputSpec
+from archscope.modules import iterate_tensors_of
 from archscope.targets.target import InputTensor, Target, build_arguments
 
 EXAMPLE = "give the shape: --input 32, --input 3x224x224, --input 1x128:int64 or --input input_ids=1x128:int64"
@@ -134,7 +135,7 @@ def _complete(spec: InputSpec, known: InputTensor | None) -> InputTensor:
 
 def find_dtype(module: nn.Module) -> torch.dtype:
     """The dtype of the module's first floating-point parameter or buffer; torch's default where it has none."""
-    for tensor in (*module.parameters(), *module.buffers()):
+    for tensor in iterate_tensors_of(module):
         if tensor.dtype.is_floating_point or tensor.dtype.is_complex:
             return tensor.dtype
     return torch.get_default_dtype()

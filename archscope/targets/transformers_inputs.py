@@ -14,6 +14,7 @@ from typing import Any
 from torch import nn
 
 from archscope.core.errors import TargetError
+from archscope.modules import name_modules
 from archscope.targets.target import InputTensor
 
 TOKENS = 128
@@ -145,7 +146,7 @@ def _counts_from_padding(module: nn.Module) -> bool:
     """RoBERTa and its kin number positions from `pad_token_id + 1`, so that two fewer fit."""
     return any(
         path.endswith("position_embeddings") and getattr(part, "padding_idx", None) is not None
-        for path, part in module.named_modules()
+        for path, part in name_modules(module)
     )
 
 

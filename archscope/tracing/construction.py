@@ -12,6 +12,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from archscope.modules import iterate_modules
 from archscope.tracing.calls import hide_calls
 from archscope.tracing.constants import ReadConstants
 from archscope.tracing.executors import MetaExecutor
@@ -69,7 +70,7 @@ def construct_on_meta(build: Callable[[], nn.Module], executor: MetaExecutor) ->
 
 def _move_leftovers(module: nn.Module, executor: MetaExecutor) -> None:
     """Put on meta what came from elsewhere (NumPy, files): the module is ours, nobody else holds it."""
-    for part in module.modules():
+    for part in iterate_modules(module):
         groups: tuple[dict[str, Any], ...] = (part._parameters, part._buffers)
         for registered in groups:
             for name, tensor in registered.items():

@@ -14,6 +14,8 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
+from archscope.modules import iterate_modules
+
 TensorMap = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -59,7 +61,7 @@ def _rebind_closures(copied: nn.Module, memo: dict[int, Any]) -> None:
 
     deepcopy shares functions kept on modules (`module.forward = lambda x: original(x)`), which know the original.
     """
-    for part in copied.modules():
+    for part in iterate_modules(copied):
         for name, value in list(part.__dict__.items()):
             if isinstance(value, FunctionType) and any(map(_holds_module, value.__closure__ or ())):
                 try:
@@ -89,7 +91,7 @@ def _copy_function(function: FunctionType, memo: dict[int, Any]) -> FunctionType
 
 def _registered_tensors(module: nn.Module) -> list[torch.Tensor]:
     found = []
-    for part in module.modules():
+    for part in iterate_modules(module):
         if isinstance(part, torch.jit.ScriptModule):
             continue
         found += [tensor for tensor in (*part._parameters.values(), *part._buffers.values()) if tensor is not None]

@@ -16,6 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode, UnsupportedFakeTensorE
 from archscope.core.errors import UsageError
 from archscope.core.trace import Mode, Setting
 from archscope.core.units import format_bytes
+from archscope.modules import iterate_tensors_of, set_training
 from archscope.tracing.constants import DataDependentError, ReadConstants
 from archscope.tracing.construction import construct_on_meta
 from archscope.tracing.executors import VALUE_ERRORS, DirectExecutor, Executor, MetaExecutor, check_strided
@@ -173,7 +174,7 @@ def _observe_fake(request: Request) -> Observation:
 def _observe_real(request: Request) -> Observation:
     instance = request.source.instance
     if instance is not None:
-        if any(tensor.device.type == "meta" for tensor in (*instance.parameters(), *instance.buffers())):
+        if any(tensor.device.type == "meta" for tensor in iterate_tensors_of(instance)):
             raise UsageError("the module is on meta and has no values, so it cannot run for real", "give a real module")
         module, notes = copy_module(instance, lambda tensor: tensor.detach().clone())
     else:
@@ -189,7 +190,7 @@ Copied = tuple[nn.Module, tuple[str, ...]]
 def _run(request: Request, copied: Copied, inputs: Inputs, executor: Executor) -> Observation:
     module, notes = copied
     if request.training is not None:
-        module.train(request.training)
+        set_training(module, request.training)
     args, kwargs = inputs
     subject = TracedModule(module, args, kwargs, request.target, request.arguments, (*request.notes, *notes))
     return observe_forward(subject, executor)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from archscope.core.trace import Failure, LayerCall, Setting, Trace, ValueRef
+from archscope.modules import is_training
 from archscope.tracing.executors import Executor
 from archscope.tracing.isolation import keep_random_state
 from archscope.tracing.recorder import RecordedCall, Recorder
@@ -103,7 +104,7 @@ def _build_trace(
         target=subject.target,
         arguments=subject.arguments,
         mode=recorder.executor.mode,
-        training=subject.module.training,
+        training=is_training(subject.module),
         inputs=ends[0],
         outputs=ends[1],
         layers=layers,

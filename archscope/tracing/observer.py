@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from archscope.modules import has_children, name_modules
 from archscope.tracing.calls import observe_calls
 
 CALLER_DEPTH = 4
@@ -46,7 +47,7 @@ class ModuleCall:
     @property
     def is_layer(self) -> bool:
         """Whether the module is registered and has no children."""
-        return self.registered and next(self.module.children(), None) is None
+        return self.registered and not has_children(self.module)
 
     def is_within(self, other: "ModuleCall") -> bool:
         """Whether this call ran inside `other`, or is it."""
@@ -69,7 +70,7 @@ class ForwardObserver(Generic[Call]):
         self.root = root
         self.innermost: Call | None = None
         """The call that runs; None outside of any."""
-        self._paths: dict[int, str] = {id(module): path for path, module in root.named_modules()}
+        self._paths: dict[int, str] = {id(module): path for path, module in name_modules(root)}
         self._counts: dict[int, int] = {}
         self._unseen_root: Call | None = None
         """The call that `call_root` began, until the wrapper meets it."""

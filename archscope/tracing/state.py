@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from archscope.core.trace import Setting, StateTensor, StateTotals
+from archscope.modules import iterate_buffers, iterate_parameters, name_buffers, name_parameters
 from archscope.tracing.recorder import ValueTable, dtype_name
 from archscope.tracing.structure import is_plain, to_setting
 
@@ -52,7 +53,7 @@ class StateInventory:
         """Elements of the buffers of the module and beneath, each tensor once."""
         found = self._buffers.get(id(module))
         if found is None:
-            found = self._buffers[id(module)] = {id(tensor): tensor for tensor in module.buffers()}
+            found = self._buffers[id(module)] = {id(tensor): tensor for tensor in iterate_buffers(module)}
         return sum(element_count(tensor) for tensor in found.values())
 
     def shared_with(self, module: nn.Module) -> tuple[str, ...]:
@@ -64,7 +65,7 @@ class StateInventory:
     def totals(self) -> StateTotals:
         """Parameters and buffers of the root."""
         params = list(self._subtree(self.root).values())
-        buffers = list({id(tensor): tensor for tensor in self.root.buffers()}.values())
+        buffers = list({id(tensor): tensor for tensor in iterate_buffers(self.root)}.values())
         return StateTotals(
             params=sum(map(element_count, params)),
             trainable_params=sum(element_count(tensor) for tensor in params if tensor.requires_grad),
@@ -76,7 +77,7 @@ class StateInventory:
     def list_state(self, values: ValueTable) -> tuple[StateTensor, ...]:
         """Every parameter and buffer once, under its first path, with the number of its value."""
         found: dict[int, StateTensor] = {}
-        for kind, named in (("parameter", self.root.named_parameters()), ("buffer", self.root.named_buffers())):
+        for kind, named in (("parameter", name_parameters(self.root)), ("buffer", name_buffers(self.root))):
             for path, tensor in named:
                 found[id(tensor)] = StateTensor(
                     path=path,
@@ -101,7 +102,7 @@ class StateInventory:
     def _subtree(self, module: nn.Module) -> dict[int, torch.Tensor]:
         found = self._subtrees.get(id(module))
         if found is None:
-            found = self._subtrees[id(module)] = {id(tensor): tensor for tensor in module.parameters()}
+            found = self._subtrees[id(module)] = {id(tensor): tensor for tensor in iterate_parameters(module)}
         return found
 
 
@@ -122,7 +123,7 @@ def _walk(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 def own_parameters(module: nn.Module) -> Iterator[torch.Tensor]:
     """Parameters registered on the module itself, each tensor once; scripted modules keep theirs elsewhere."""
-    yield from {id(tensor): tensor for tensor in module.parameters(recurse=False)}.values()
+    yield from {id(tensor): tensor for tensor in module._parameters.values() if tensor is not None}.values()
 
 
 def element_count(tensor: torch.Tensor) -> int:

@@ -19,6 +19,7 @@ from archscope.core.errors import (
 )
 from archscope.core.words import InputSpec, TraceOptions
 from archscope.models.registry import find_entry
+from archscope.modules import iterate_modules, keep_training_flags, set_training
 from archscope.observation import observe_target
 from archscope.targets.failures import describe_error
 from archscope.targets.resolve import resolve_target
@@ -51,7 +52,7 @@ class Classifier:
     @property
     def normalised(self) -> bool:
         """Whether any of its layers normalises activations."""
-        return any(isinstance(part, NORMALISATIONS) for part in self.module.modules())
+        return any(isinstance(part, NORMALISATIONS) for part in iterate_modules(self.module))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,17 +143,13 @@ def _choose_size(target: Target, module: nn.Module, wanted: Wanted) -> tuple[int
 def _try_forward(target: Target, module: nn.Module, image: tuple[int, int, int]) -> int:
     """How many scores it gives to each of two images. Raises ModelError, with a size that works where one was found."""
     images = torch.zeros(2, *image)
-    training = {part: part.training for part in module.modules()}
     try:
-        with torch.no_grad():
-            return int(read_scores(run_model(lambda: module.eval()(images)), 2).logits.shape[1])
+        with keep_training_flags(module), torch.no_grad():
+            return int(read_scores(run_model(lambda: set_training(module, False)(images)), 2).logits.shape[1])
     except ModelError as error:
         if error.remedy:
             raise
         raise ModelError(error.message, _advise_size(target, image)) from error
-    finally:
-        for part, flag in training.items():
-            part.training = flag
 
 
 def _advise_size(target: Target, image: tuple[int, int, int]) -> str:

@@ -11,6 +11,7 @@ from torch.nn import functional
 from archscope.core.errors import ArchscopeError, ModelError
 from archscope.core.progress import track
 from archscope.machine.precision import Execution
+from archscope.modules import keep_training_flags, set_training
 from archscope.targets.failures import describe_error, find_place
 from archscope.training.data.pipeline import DeviceImages
 
@@ -112,23 +113,18 @@ class EvaluationOptions:
 
 def evaluate(module: nn.Module, images: DeviceImages, execution: Execution, options: EvaluationOptions) -> Evaluation:
     """Judge every image once; each part's training flag is put back. Raises ModelError where forward raises."""
-    flags = {part: part.training for part in module.modules()}
     count = len(images)
     right = torch.zeros(options.classes, dtype=torch.float64, device=execution.device)
     total = torch.zeros(options.classes, dtype=torch.float64, device=execution.device)
     loss = torch.zeros((), dtype=torch.float64, device=execution.device)
-    module.train(options.in_training)
-    try:
-        with torch.no_grad():
-            for start in track(range(0, count, options.batch_size), "judging images", "steps"):
-                batch, labels = images.cut(start, min(start + options.batch_size, count))
-                logits = _score(module, batch, execution)
-                loss += functional.cross_entropy(logits, labels, reduction="sum")
-                right += torch.bincount(labels[logits.argmax(1) == labels], minlength=options.classes)
-                total += torch.bincount(labels, minlength=options.classes)
-    finally:
-        for part, flag in flags.items():
-            part.training = flag
+    with keep_training_flags(module), torch.no_grad():
+        set_training(module, options.in_training)
+        for start in track(range(0, count, options.batch_size), "judging images", "steps"):
+            batch, labels = images.cut(start, min(start + options.batch_size, count))
+            logits = _score(module, batch, execution)
+            loss += functional.cross_entropy(logits, labels, reduction="sum")
+            right += torch.bincount(labels[logits.argmax(1) == labels], minlength=options.classes)
+            total += torch.bincount(labels, minlength=options.classes)
     shares = (right / total.clamp(min=1)).tolist()
     return Evaluation(float(loss) / count, float(right.sum() / total.sum()), tuple(round(share, 6) for share in shares))
 

@@ -15,6 +15,7 @@ from archscope.core.errors import ArchscopeError, CheckError, DataError, TargetE
 from archscope.core.finding import Finding
 from archscope.machine.device import choose_default_device, find_device, tune_backends
 from archscope.machine.precision import Execution
+from archscope.modules import call_method
 from archscope.targets.resolve import resolve_target
 from archscope.tracing.isolation import keep_random_state
 from archscope.training.checks.candidate import Candidate
@@ -221,7 +222,7 @@ class _Session:
         indices = pick_check_indices(self.data.train, max(self.classifier.size))
         images = self._load_images(self.data.train.take(indices), augmented=False)
         batch, labels = images.cut(0, len(images))
-        module = copy_module(self.classifier.module).to(self.place.device)
+        module = call_method(copy_module(self.classifier.module), "to", self.place.device)
         return Candidate(module, batch.contiguous(), labels)
 
     def _make_trainer(self) -> Trainer:

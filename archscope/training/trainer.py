@@ -18,6 +18,7 @@ from archscope.core.errors import CheckError
 from archscope.core.progress import Stage
 from archscope.machine.clock import Stopwatch
 from archscope.machine.precision import Execution
+from archscope.modules import call_method, iterate_parameters, set_training
 from archscope.training.data.pipeline import DeviceImages, draw_plan, list_batches, mix_seed, share_batch
 from archscope.training.evaluation import read_scores, run_model
 from archscope.training.processes import Processes
@@ -53,9 +54,9 @@ class Trainer:
     def __init__(
         self, module: nn.Module, images: DeviceImages, schedule: Schedule, execution: Execution, processes: Processes
     ) -> None:
-        self.module = module.to(execution.device)
+        self.module: nn.Module = call_method(module, "to", execution.device)
         if execution.channels_last:
-            self.module.to(memory_format=torch.channels_last)
+            call_method(self.module, "to", memory_format=torch.channels_last)
         self._images = images
         self._schedule = schedule
         self._execution = execution
@@ -78,14 +79,14 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         """Weights and buffers, the optimizer's, and the loss scaler's."""
         return {
-            "model": self.module.state_dict(),
+            "model": call_method(self.module, "state_dict"),
             "optimizer": self._optimizer.state_dict(),
             "scaler": self._scaler.state_dict(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from what `state()` gave."""
-        self.module.load_state_dict(state["model"])
+        call_method(self.module, "load_state_dict", state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._scaler.load_state_dict(state["scaler"])
 
@@ -95,7 +96,7 @@ class Trainer:
         Raises CheckError where the loss becomes NaN or infinite, ModelError where the model raises.
         """
         seed_generators(mix_seed(self._schedule.seed, epoch, self._processes.rank))
-        self.module.train()
+        set_training(self.module)
         totals = _RunningTotals(self._execution.device)
         watch = Stopwatch(self._execution.device)
         rate = 0.0
@@ -147,7 +148,7 @@ class Trainer:
         run_model(self._scaler.scale(loss * share).backward)
         if recipe.clip_norm is not None:
             self._scaler.unscale_(self._optimizer)
-            nn.utils.clip_grad_norm_(self.module.parameters(), recipe.clip_norm)
+            nn.utils.clip_grad_norm_(iterate_parameters(self.module), recipe.clip_norm)
         self._scaler.step(self._optimizer)
         self._scaler.update()
 
@@ -194,7 +195,7 @@ class _RunningTotals:
 
 def make_optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     """SGD with the recipe's momentum; where the recipe adapts, biases and normalisation scales are not decayed."""
-    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    trained = [parameter for parameter in iterate_parameters(module) if parameter.requires_grad]
     if not trained:
         raise CheckError("the model has no parameter to train", "all of them are frozen, or there are none")
     vectors = [parameter for parameter in trained if recipe.adapts and parameter.dim() <= 1]

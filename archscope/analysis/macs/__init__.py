@@ -1,7 +1,9 @@
 """MAC formulas, one file per family of operations; the taxonomy of operators says which counts which.
 
 One MAC is one multiply-add of a convolution, a matrix product or attention. Bias, normalisation, activation, pooling,
-element-wise arithmetic, Fourier transforms and data movement cost 0 by this convention.
+interpolation, element-wise arithmetic and data movement cost 0 by this convention. What multiplies and accumulates in
+ways without an agreed count (Fourier transforms, matrix decompositions) is uncounted, with the reason. A MAC of complex
+numbers is one MAC.
 """
 
 from archscope.analysis.macs import attention, convolution, encoder, products, recurrent

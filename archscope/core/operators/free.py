@@ -1,7 +1,7 @@
 """Operators that cost nothing in the MAC convention and need no class of their own, declared one by one.
 
-Element-wise arithmetic, sorting, sampling, Fourier transforms, losses, backward forms, factories and data movement.
-An operator that is not declared is never a silent zero.
+Element-wise arithmetic, sorting, sampling, losses, backward forms, factories and data movement. Weighted sums whose
+weights are no operand (pooling, interpolation and sampling on a grid, sums by index) are among them. An operator that is not declared is never a silent zero.
 """
 
 from archscope.core.operators.taxonomy import register_all
@@ -35,11 +35,11 @@ register_all(
     _nested_tensor_storage_offsets _nested_tensor_strides _nested_view_from_buffer _nested_view_from_buffer_copy
     _nested_view_from_jagged _nested_view_from_jagged_copy _new_zeros_with_same_feature_meta _nnz
     _pack_padded_sequence _pack_padded_sequence_backward _pack_sequence _pad_circular _pad_enum _pad_packed_sequence
-    _padded_dense_to_jagged_forward _pdist_backward _pdist_forward _philox_key_fold_in _philox_key_split
-    _philox_normal _philox_uniform _pin_memory _prelu_kernel_backward _remove_batch_dim _reshape_alias_copy
-    _reshape_copy _reshape_from_tensor _resize_output _rowwise_prune _sample_dirichlet _saturate_weight_to_fp16
-    _segment_reduce_backward _shape_as_tensor _sobol_engine_draw _softmax_backward_data _sparse_broadcast_to
-    _sparse_broadcast_to_copy _sparse_bsc_tensor_unsafe _sparse_bsr_tensor_unsafe _sparse_compressed_tensor_unsafe
+    _padded_dense_to_jagged_forward _philox_key_fold_in _philox_key_split _philox_normal _philox_uniform _pin_memory
+    _prelu_kernel_backward _remove_batch_dim _reshape_alias_copy _reshape_copy _reshape_from_tensor _resize_output
+    _rowwise_prune _sample_dirichlet _saturate_weight_to_fp16 _segment_reduce_backward _shape_as_tensor
+    _sobol_engine_draw _softmax_backward_data _sparse_broadcast_to _sparse_broadcast_to_copy
+    _sparse_bsc_tensor_unsafe _sparse_bsr_tensor_unsafe _sparse_compressed_tensor_unsafe
     _sparse_compressed_tensor_with_dims _sparse_coo_tensor_unsafe _sparse_coo_tensor_with_dims
     _sparse_coo_tensor_with_dims_and_tensors _sparse_csc_tensor_unsafe _sparse_csr_prod _sparse_csr_sum
     _sparse_csr_tensor_unsafe _sparse_log_softmax _sparse_log_softmax_backward_data _sparse_mask_projection
@@ -56,54 +56,51 @@ register_all(
     _validate_sparse_csc_tensor_args _validate_sparse_csr_tensor_args _values _values_copy _weight_norm
     _weight_norm_differentiable_backward _weight_norm_interface _weight_norm_interface_backward abs absolute acos
     acosh adaptive_avg_pool3d_backward adaptive_max_pool2d_backward adaptive_max_pool3d_backward addcdiv addcmul
-    affine_grid_generator affine_grid_generator_backward alias_copy allclose alpha_dropout aminmax angle arange
-    arccos arccosh arcsin arcsinh arctan arctan2 arctanh argsort argwhere as_strided_copy as_strided_scatter asin
-    asinh atan atan2 atanh atleast_1d atleast_2d atleast_3d avg_pool2d_backward avg_pool3d_backward bartlett_window
-    batch_norm_backward batch_norm_backward_elemt batch_norm_backward_reduce batch_norm_elemt
-    batch_norm_gather_stats batch_norm_gather_stats_with_counts batch_norm_stats batch_norm_update_stats bernoulli
-    binary_cross_entropy binary_cross_entropy_backward binary_cross_entropy_with_logits bincount binomial
-    bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor blackman_window block_diag
-    broadcast_tensors bucketize cartesian_prod cauchy ccol_indices ccol_indices_copy ceil chalf channel_shuffle
-    choose_qparams_optimized clamp clamp_max clip coalesce col_indices col_indices_copy column_stack combinations
-    complex conj conj_physical copysign cos cosh cosine_embedding_loss cosine_similarity count_nonzero cross
-    cross_entropy_loss crow_indices crow_indices_copy ctc_loss cudnn_affine_grid_generator
-    cudnn_affine_grid_generator_backward cudnn_batch_norm_backward cudnn_grid_sampler cudnn_grid_sampler_backward
-    cummax cummaxmin_backward cummin cumprod_backward cumulative_trapezoid deg2rad degrees dense_dim dequantize
-    detach_copy diag diag_embed diagflat diagonal_backward diagonal_copy diagonal_scatter diff digamma dist
-    dist_backward div divide divmod dropout dstack element_size elu_backward embedding embedding_backward
-    embedding_bag embedding_dense_backward embedding_renorm embedding_sparse_backward empty empty_like
-    empty_permuted empty_quantized empty_strided eq erf erfc erfinv exp exp2 expand_copy expm1 exponential eye
-    fake_quantize_per_channel_affine fake_quantize_per_channel_affine_cachemask
-    fake_quantize_per_channel_affine_cachemask_backward fake_quantize_per_tensor_affine
-    fake_quantize_per_tensor_affine_cachemask fake_quantize_per_tensor_affine_cachemask_backward
-    feature_alpha_dropout feature_dropout fft_fft fft_fft2 fft_fftfreq fft_fftn fft_fftshift fft_hfft fft_hfft2
-    fft_hfftn fft_ifft fft_ifft2 fft_ifftn fft_ifftshift fft_ihfft fft_ihfft2 fft_ihfftn fft_irfft fft_irfft2
-    fft_irfftn fft_rfft fft_rfft2 fft_rfftfreq fft_rfftn fill fix fliplr flipud float_power floor floor_divide fmax
-    fmin fmod frac fractional_max_pool2d fractional_max_pool2d_backward fractional_max_pool3d
-    fractional_max_pool3d_backward frexp frobenius_norm fused_moving_avg_obs_fake_quant gamma gather_backward gcd ge
-    gelu_backward geometric glu glu_backward glu_backward_jvp glu_jvp grad greater greater_equal grid_sampler
-    grid_sampler_2d_backward grid_sampler_3d_backward gt hamming_window hann_window hardshrink hardshrink_backward
-    hardsigmoid_backward hardswish_backward hardtanh_backward hash_tensor heaviside hinge_embedding_loss histc
-    histogram histogramdd hstack huber_loss huber_loss_backward hypot i0 igamma igammac index_add index_copy
-    index_fill index_reduce index_select_backward indices indices_copy infinitely_differentiable_gelu_backward
-    int_repr is_coalesced is_complex is_conj is_contiguous is_distributed is_floating_point is_inference is_leaf
-    is_neg is_non_overlapping_and_dense is_pinned is_same_size is_set_to is_signed is_strides_like_format isclose
-    isfinite isin isinf isnan isneginf isposinf isreal kaiser_window kl_div kthvalue l1_loss lcm ldexp le
-    leaky_relu_backward lerp less less_equal lgamma lift lift_fresh_copy linalg__powsum linalg_cross linalg_vecdot
-    linspace log log10 log1p log2 log_normal log_sigmoid_backward logaddexp logaddexp2 logical_and logical_not
-    logical_or logical_xor logit logit_backward logspace lt margin_ranking_loss masked_fill masked_scatter
-    masked_scatter_backward masked_select_backward max_pool2d_backward max_pool2d_with_indices_backward
-    max_pool3d_with_indices_backward max_unpool3d maximum meshgrid minimum miopen_batch_norm_backward
-    miopen_ctc_loss mish_backward mkldnn_adaptive_avg_pool2d_backward mkldnn_max_pool2d_backward
-    mkldnn_max_pool3d_backward mkldnn_reorder_conv2d_weight mkldnn_reorder_conv3d_weight mode mse_loss
-    mse_loss_backward msort mul multi_margin_loss multi_margin_loss_backward multilabel_margin_loss
-    multilabel_margin_loss_backward multilabel_margin_loss_forward multinomial multiply mvlgamma nan_to_num
-    nanmedian nanquantile narrow_copy native_batch_norm_backward native_channel_shuffle native_dropout
-    native_dropout_backward native_group_norm_backward native_layer_norm_backward native_norm ne neg negative
-    nested_to_padded_tensor new_empty new_empty_strided nextafter nll_loss nll_loss2d nll_loss2d_backward
-    nll_loss2d_forward nll_loss_backward nll_loss_forward nll_loss_nd nonzero_numpy nonzero_static norm_except_dim
-    normal normal_functional not_equal numel one_hot pad pad_sequence pairwise_distance pdist permute_copy
-    pin_memory poisson poisson_nll_loss polar polygamma positive pow put q_per_channel_axis q_per_channel_scales
+    alias_copy allclose alpha_dropout aminmax angle arange arccos arccosh arcsin arcsinh arctan arctan2 arctanh
+    argsort argwhere as_strided_copy as_strided_scatter asin asinh atan atan2 atanh atleast_1d atleast_2d atleast_3d
+    avg_pool2d_backward avg_pool3d_backward bartlett_window batch_norm_backward batch_norm_backward_elemt
+    batch_norm_backward_reduce batch_norm_elemt batch_norm_gather_stats batch_norm_gather_stats_with_counts
+    batch_norm_stats batch_norm_update_stats bernoulli binary_cross_entropy binary_cross_entropy_backward
+    binary_cross_entropy_with_logits bincount binomial bitwise_and bitwise_left_shift bitwise_not bitwise_or
+    bitwise_right_shift bitwise_xor blackman_window block_diag broadcast_tensors bucketize cartesian_prod cauchy
+    ccol_indices ccol_indices_copy ceil chalf channel_shuffle choose_qparams_optimized clamp clamp_max clip coalesce
+    col_indices col_indices_copy column_stack combinations complex conj conj_physical copysign cos cosh
+    cosine_embedding_loss cosine_similarity count_nonzero cross cross_entropy_loss crow_indices crow_indices_copy
+    ctc_loss cudnn_batch_norm_backward cudnn_grid_sampler cudnn_grid_sampler_backward cummax cummaxmin_backward
+    cummin cumprod_backward cumulative_trapezoid deg2rad degrees dense_dim dequantize detach_copy diag diag_embed
+    diagflat diagonal_backward diagonal_copy diagonal_scatter diff digamma dist dist_backward div divide divmod
+    dropout dstack element_size elu_backward embedding embedding_backward embedding_bag embedding_dense_backward
+    embedding_renorm embedding_sparse_backward empty empty_like empty_permuted empty_quantized empty_strided eq erf
+    erfc erfinv exp exp2 expand_copy expm1 exponential eye fake_quantize_per_channel_affine
+    fake_quantize_per_channel_affine_cachemask fake_quantize_per_channel_affine_cachemask_backward
+    fake_quantize_per_tensor_affine fake_quantize_per_tensor_affine_cachemask
+    fake_quantize_per_tensor_affine_cachemask_backward feature_alpha_dropout feature_dropout fft_fftfreq
+    fft_fftshift fft_ifftshift fft_rfftfreq fill fix fliplr flipud float_power floor floor_divide fmax fmin fmod
+    frac fractional_max_pool2d fractional_max_pool2d_backward fractional_max_pool3d fractional_max_pool3d_backward
+    frexp frobenius_norm fused_moving_avg_obs_fake_quant gamma gather_backward gcd ge gelu_backward geometric glu
+    glu_backward glu_backward_jvp glu_jvp grad greater greater_equal grid_sampler grid_sampler_2d_backward
+    grid_sampler_3d_backward gt hamming_window hann_window hardshrink hardshrink_backward hardsigmoid_backward
+    hardswish_backward hardtanh_backward hash_tensor heaviside hinge_embedding_loss histc histogram histogramdd
+    hstack huber_loss huber_loss_backward hypot i0 igamma igammac index_add index_copy index_fill index_reduce
+    index_select_backward indices indices_copy infinitely_differentiable_gelu_backward int_repr is_coalesced
+    is_complex is_conj is_contiguous is_distributed is_floating_point is_inference is_leaf is_neg
+    is_non_overlapping_and_dense is_pinned is_same_size is_set_to is_signed is_strides_like_format isclose isfinite
+    isin isinf isnan isneginf isposinf isreal kaiser_window kl_div kthvalue l1_loss lcm ldexp le leaky_relu_backward
+    lerp less less_equal lgamma lift lift_fresh_copy linalg__powsum linalg_cross linspace log log10 log1p log2
+    log_normal log_sigmoid_backward logaddexp logaddexp2 logical_and logical_not logical_or logical_xor logit
+    logit_backward logspace lt margin_ranking_loss masked_fill masked_scatter masked_scatter_backward
+    masked_select_backward max_pool2d_backward max_pool2d_with_indices_backward max_pool3d_with_indices_backward
+    max_unpool3d maximum meshgrid minimum miopen_batch_norm_backward miopen_ctc_loss mish_backward
+    mkldnn_adaptive_avg_pool2d_backward mkldnn_max_pool2d_backward mkldnn_max_pool3d_backward
+    mkldnn_reorder_conv2d_weight mkldnn_reorder_conv3d_weight mode mse_loss mse_loss_backward msort mul
+    multi_margin_loss multi_margin_loss_backward multilabel_margin_loss multilabel_margin_loss_backward
+    multilabel_margin_loss_forward multinomial multiply mvlgamma nan_to_num nanmedian nanquantile narrow_copy
+    native_batch_norm_backward native_channel_shuffle native_dropout native_dropout_backward
+    native_group_norm_backward native_layer_norm_backward native_norm ne neg negative nested_to_padded_tensor
+    new_empty new_empty_strided nextafter nll_loss nll_loss2d nll_loss2d_backward nll_loss2d_forward
+    nll_loss_backward nll_loss_forward nll_loss_nd nonzero_numpy nonzero_static norm_except_dim normal
+    normal_functional not_equal numel one_hot pad pad_sequence pairwise_distance permute_copy pin_memory poisson
+    poisson_nll_loss polar polygamma positive pow put q_per_channel_axis q_per_channel_scales
     q_per_channel_zero_points q_scale q_zero_point qscheme quantile quantize_per_channel quantize_per_tensor
     quantize_per_tensor_dynamic quantized_batch_norm rad2deg radians rand rand_like randint randint_like randn
     randn_like random randperm range reciprocal reflection_pad1d_backward reflection_pad2d_backward

@@ -61,6 +61,10 @@ register_all("product", "mv", formula="vector product", weight=("vec",))
 register_all("product", "addmv", formula="vector product", data=("mat",), weight=("vec",), bias=("self",))
 register_all("product", "dot", formula="vector product", weight=("tensor",), title="")
 register_all("product", "vdot", formula="vector product", weight=("other",), title="")
+register_all("product", "linalg_vecdot", formula="vector product", data=("x",), weight=("y",), **_ODD)
+register_all(
+    "product", "affine_grid_generator cudnn_affine_grid_generator", formula="product by width", data=("theta",), **_ODD
+)  # fmt: skip
 register_all("product", "linear mkldnn_linear", formula="linear", data=("input", "self"), weight=("weight",))
 register_all(
     "product",
@@ -204,7 +208,7 @@ register_all("layout", "pixel_unshuffle", reading="unshuffle")
 register_all(
     "other",
     "flip roll sort topk index index_put index_select gather scatter scatter_add grid_sampler_2d grid_sampler_3d "
-    "im2col col2im _fft_c2c _fft_r2c _fft_c2r rot90 tril triu masked_select nonzero _unsafe_index max_unpool2d "
+    "im2col col2im rot90 tril triu masked_select nonzero _unsafe_index max_unpool2d "
     "repeat_interleave",
     reading="unknown",
 )

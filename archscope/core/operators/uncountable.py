@@ -28,7 +28,7 @@ register_all(
 register_all(
     "other",
     """
-    _cdist_forward _cdist_backward _euclidean_dist cdist
+    _cdist_forward _cdist_backward _euclidean_dist cdist _pdist_forward _pdist_backward pdist
     """,
     reason="pairwise distances: computed with or without a matrix product, as the sizes decide",
 )
@@ -56,4 +56,25 @@ register_all(
     _convolution_double_backward
     """,
     reason="no formula for second derivatives of convolutions",
+)
+
+_FOURIER = "a Fourier transform: no agreed count"
+register_all("other", "_fft_c2c _fft_r2c _fft_c2r", reason=_FOURIER, reading="unknown")
+register_all("other", "fft_c2c fft_r2c fft_c2r", "prims.", reason=_FOURIER, reading="unknown")
+register_all(
+    "other",
+    """
+    fft_fft fft_fft2 fft_fftn fft_hfft fft_hfft2 fft_hfftn fft_ifft fft_ifft2 fft_ifftn fft_ihfft fft_ihfft2
+    fft_ihfftn fft_irfft fft_irfft2 fft_irfftn fft_rfft fft_rfft2 fft_rfftn
+    """,
+    reason=_FOURIER,
+    reading="unknown",
+)
+
+register_all("other", "svd", "prims.", reason="a matrix decomposition or solver: no agreed count")
+
+register_all(
+    "other",
+    "affine_grid_generator_backward cudnn_affine_grid_generator_backward",
+    reason="no formula for the backward pass of an affine grid",
 )

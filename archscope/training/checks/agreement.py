@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from archscope.core.finding import Finding
+from archscope.modules import find_module, name_buffers, set_training
 from archscope.tracing.calls import observe_calls
 from archscope.tracing.observer import ForwardObserver, ModuleCall
 from archscope.training.checks.candidate import Candidate, keep_dropout_off, list_batch_norms, recalibrate
@@ -29,14 +30,14 @@ LARGEST_RISE = 0.5
 
 def check_repeatability(candidate: Candidate) -> list[Finding]:
     """Two passes in training mode under one seed; buffers are put back, random states are not."""
-    buffers = {name: buffer.clone() for name, buffer in candidate.module.named_buffers()}
+    buffers = {name: buffer.clone() for name, buffer in name_buffers(candidate.module)}
     losses = []
     for _ in range(2):
         seed_generators(SEED)
-        candidate.module.train()
+        set_training(candidate.module)
         with torch.no_grad():
             losses.append(float(candidate.find_loss()))
-            for name, buffer in candidate.module.named_buffers():
+            for name, buffer in name_buffers(candidate.module):
                 buffer.copy_(buffers[name])
     first, second = losses
     if not abs(first - second) > SAME * max(1.0, abs(first)):
@@ -77,7 +78,7 @@ def check_batch_leak(candidate: Candidate) -> list[Finding]:
 
     def run(images: torch.Tensor) -> torch.Tensor:
         seed_generators(SEED)
-        candidate.module.eval()
+        set_training(candidate.module, False)
         with torch.no_grad():
             return read_scores(run_model(lambda: candidate.module(images)), len(images)).logits
 
@@ -102,7 +103,7 @@ def check_batch_leak(candidate: Candidate) -> list[Finding]:
 
 
 def _advise_on_leak(candidate: Candidate, place: str) -> str:
-    part = candidate.module.get_submodule(place) if place else candidate.module
+    part = find_module(candidate.module, place)
     if "BatchNorm" in type(part).__name__:
         return "it normalises by the batch in eval mode: let it track running statistics"
     return "look for a view or reshape that moves the batch dimension, or a mean, softmax or normalisation over it"
@@ -117,7 +118,7 @@ def check_eval_mode(candidate: Candidate) -> list[Finding]:
     def find_loss(training: str) -> float:
         with torch.no_grad(), keep_dropout_off(candidate.module):
             if training == "eval":
-                candidate.module.eval()
+                set_training(candidate.module, False)
             scores = candidate.find_scores()
             return float(functional.cross_entropy(scores.logits, candidate.labels))
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
+from archscope.modules import iterate_modules, keep_training_flags, name_modules, name_parameters, set_training
 from archscope.training.evaluation import Scores, read_scores, run_model
 
 
@@ -43,7 +44,7 @@ class Candidate:
         """The parameters that the optimizer changes, by name; each tensor once."""
         return {
             name: parameter
-            for name, parameter in self.module.named_parameters()
+            for name, parameter in name_parameters(self.module)
             if parameter.requires_grad and (self.optimised is None or name in self.optimised)
         }
 
@@ -51,23 +52,19 @@ class Candidate:
 @contextmanager
 def keep_dropout_off(module: nn.Module) -> Iterator[None]:
     """Every part in training mode but dropout; the flags are put back afterwards."""
-    flags = {part: part.training for part in module.modules()}
-    module.train()
-    for part in module.modules():
-        if isinstance(part, _DropoutNd):
-            part.eval()
-    try:
+    with keep_training_flags(module):
+        set_training(module)
+        for part in iterate_modules(module):
+            if isinstance(part, _DropoutNd):
+                set_training(part, False)
         yield
-    finally:
-        for part, flag in flags.items():
-            part.training = flag
 
 
 def list_batch_norms(module: nn.Module) -> dict[str, _BatchNorm]:
     """The layers that keep running statistics, by path."""
     return {
         path: part
-        for path, part in module.named_modules()
+        for path, part in name_modules(module)
         if isinstance(part, _BatchNorm) and part.running_mean is not None
     }
 

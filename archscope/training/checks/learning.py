@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from archscope.core.finding import Finding
 from archscope.core.progress import show_stage
+from archscope.modules import name_modules
 from archscope.training.checks.candidate import Candidate, keep_dropout_off
 from archscope.training.checks.start import WEIGHTED
 
@@ -119,7 +120,7 @@ def _still_falls(losses: Sequence[float]) -> bool:
 def _find_stillest(candidate: Candidate, before: dict[str, Tensor]) -> str:
     """The convolution or linear layer whose weights changed least, for their size."""
     least, place = math.inf, ""
-    for path, part in candidate.module.named_modules():
+    for path, part in name_modules(candidate.module):
         name = f"{path}.weight" if path else "weight"
         if not isinstance(part, WEIGHTED) or name not in before or not isinstance(part.weight, Tensor):
             continue

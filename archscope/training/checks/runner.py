@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from archscope.core.errors import UsageError
 from archscope.core.finding import Finding
 from archscope.core.progress import show_stage
+from archscope.modules import iterate_parameters, name_parameters
 from archscope.tracing.isolation import keep_random_state
 from archscope.training.checks.activations import check_activations, check_running_statistics
 from archscope.training.checks.agreement import check_batch_leak, check_eval_mode, check_repeatability
@@ -60,7 +61,7 @@ def check_training(
         UsageError: the batch is no pair of images and labels.
     """
     images, labels = _read_batch(batch)
-    device = next((tensor.device for tensor in model.parameters()), images.device)
+    device = next((tensor.device for tensor in iterate_parameters(model)), images.device)
     held = None if optimizer is None else _name_held(model, optimizer)
     floating = images if images.dtype.is_floating_point else images.to(torch.get_default_dtype())
     candidate = Candidate(copy_module(model), floating.to(device), labels.to(device), held, seconds)
@@ -129,7 +130,7 @@ def _read_batch(batch: object) -> tuple[Tensor, Tensor]:
 def _name_held(model: nn.Module, optimizer: torch.optim.Optimizer) -> frozenset[str]:
     """Names of the model's parameters that the optimizer changes."""
     held = {id(tensor) for group in optimizer.param_groups if group.get("lr", 1) for tensor in group["params"]}
-    return frozenset(name for name, parameter in model.named_parameters() if id(parameter) in held)
+    return frozenset(name for name, parameter in name_parameters(model) if id(parameter) in held)
 
 
 def pick_check_indices(images: ImageSet, side: int) -> Tensor:

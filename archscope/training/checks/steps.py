@@ -10,6 +10,7 @@ import torch
 
 from archscope.core.finding import Finding
 from archscope.core.progress import track
+from archscope.modules import clear_gradients, name_parameters
 from archscope.training.checks.candidate import Candidate, keep_dropout_off
 from archscope.training.checks.learning import make_trial_optimizer
 from archscope.training.checks.start import Start
@@ -50,7 +51,7 @@ class Steps:
 
 def take_steps(candidate: Candidate, start: Start) -> Steps:
     """Train on the batch three times, dropout off; the candidate keeps what it learned. Raises ModelError."""
-    parameters = dict(candidate.module.named_parameters())
+    parameters = dict(name_parameters(candidate.module))
     before = {name: parameter.detach().clone() for name, parameter in parameters.items()}
     largest = dict.fromkeys(parameters, 0.0)
     reached = dict.fromkeys(parameters, False)
@@ -58,7 +59,7 @@ def take_steps(candidate: Candidate, start: Start) -> Steps:
     differentiable = True
     with keep_dropout_off(candidate.module):
         for _ in track(range(STEPS), "first steps", "steps"):
-            candidate.module.zero_grad(set_to_none=True)
+            clear_gradients(candidate.module)
             loss = candidate.find_loss()
             if not loss.requires_grad:
                 differentiable = False
@@ -70,7 +71,7 @@ def take_steps(candidate: Candidate, start: Start) -> Steps:
                     largest[name] = max(largest[name], float(parameter.grad.abs().max()))
             if optimizer is not None:
                 optimizer.step()
-    candidate.module.zero_grad(set_to_none=True)
+    clear_gradients(candidate.module)
     held = candidate.list_trained()
     statuses = tuple(
         ParameterStatus(
