@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from archscope.analysis.costs import count_costs
+from archscope.analysis.costs import count_costs, explain_counts
 from archscope.core.cost import CostReport
 from archscope.core.errors import ArchscopeError, UnknownNameError, UsageError, join_words
 from archscope.core.progress import show_stage
@@ -128,7 +128,9 @@ def _observe_target(
     )
     with show_stage(f"tracing {target.title}"):
         observation = trace_request(request)
-    observed = Observed(observation.trace, count_costs(observation.trace), target.title, observation.error)
+    costs = count_costs(observation.trace)
+    trace = replace(observation.trace, notes=(*observation.trace.notes, *explain_counts(observation.trace, costs)))
+    observed = Observed(trace, costs, target.title, observation.error)
     if observed.error is None or given != NO_INPUTS:
         return observed
     return replace(observed, remedy=_find_square(request, observed.trace, maker))

@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from archscope.analysis.macs import FORMULAS, UncountableError, count_op
+from archscope.analysis.macs.complex import COMPLEX_NOTE, find_shadow_convolutions, uses_complex
 from archscope.core.cost import Cost, CostReport, LayerCost, Uncounted
 from archscope.core.operators import Operator, find_operator
 from archscope.core.trace import OpRecord, Trace
@@ -10,7 +11,8 @@ from archscope.core.trace import OpRecord, Trace
 
 def count_costs(trace: Trace) -> CostReport:
     """MACs by operation and by layer call, activations, and what could not be counted, with reasons."""
-    ops = tuple(count_op(op) for op in trace.ops)
+    shadows = find_shadow_convolutions(trace.ops)
+    ops = tuple(Cost(0) if op.index in shadows else count_op(op) for op in trace.ops)
     known = sum(cost.macs for cost in ops if cost.macs is not None)
     complete = all(cost.macs is not None for cost in ops)
     return CostReport(
@@ -18,9 +20,16 @@ def count_costs(trace: Trace) -> CostReport:
         layers=_count_layers(trace, ops),
         macs=known if complete else None,
         counted_macs=known,
-        activations=_count_activations(trace),
+        activations=_count_activations(trace, shadows),
         uncounted=_list_uncounted(trace, ops),
     )
+
+
+def explain_counts(trace: Trace, costs: CostReport) -> tuple[str, ...]:
+    """What a reader of the counts must know of this trace besides the convention."""
+    counted = (op for op, cost in zip(trace.ops, costs.ops, strict=True) if cost.macs)
+    shadows = find_shadow_convolutions(trace.ops)
+    return (COMPLEX_NOTE,) if shadows or any(map(uses_complex, counted)) else ()
 
 
 def _count_layers(trace: Trace, ops: tuple[Cost, ...]) -> tuple[LayerCost, ...]:
@@ -49,7 +58,7 @@ def _list_uncounted(trace: Trace, ops: tuple[Cost, ...]) -> tuple[Uncounted, ...
     )
 
 
-def _count_activations(trace: Trace) -> int:
+def _count_activations(trace: Trace, shadows: frozenset[int]) -> int:
     """Output elements of convolutions and of products with a weight; products of two activations are attention."""
     weights = find_weights(trace)
     total = 0
@@ -57,6 +66,8 @@ def _count_activations(trace: Trace) -> int:
         operator = find_operator(op.name)
         formula = FORMULAS.get(operator.formula) if operator is not None else None
         if operator is None or formula is None or formula.activations is None or not op.outputs:
+            continue
+        if op.index in shadows:
             continue
         if not formula.only_with_weight or _has_weight(op, operator, weights):
             with suppress(UncountableError):  # the operation is listed as uncounted

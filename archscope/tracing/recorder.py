@@ -186,7 +186,7 @@ class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call
     ) -> tuple[tuple[ValueRef, ...], tuple[tuple[str, Setting], ...]]:
         inputs: list[ValueRef] = []
         arguments: list[tuple[str, Setting]] = []
-        if self.executor.mode == "real":
+        if self.executor.mode != "meta":
             arguments += _name_layouts(args, kwargs)
         for name, value in (*_name_positional(info, args), *kwargs.items()):
             if isinstance(value, torch.Tensor):
@@ -226,7 +226,7 @@ class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call
 
 
 def _name_layouts(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[tuple[str, Setting]]:
-    """Sparse and nested operands, whose shapes do not tell the work: they exist in real passes alone."""
+    """Sparse and nested operands, whose shapes do not tell the work: on meta there are none."""
     kinds = {
         "nested" if tensor.is_nested else str(tensor.layout).removeprefix("torch.")
         for tensor in list_operands(args, kwargs)

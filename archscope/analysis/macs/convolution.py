@@ -1,8 +1,7 @@
 """Convolutions. A weight is `(C_out, C_in / groups, *kernel)`, of a transposed one `(C_in, C_out / groups, *kernel)`.
 
 Every output element of a convolution sums over `C_in / groups * prod(kernel)` products; padding is counted, as in the
-papers. A transposed convolution spreads every *input* element over `C_out / groups * prod(kernel)` outputs. Where a
-framework computes one complex convolution as three real ones, the three are counted.
+papers. A transposed convolution spreads every *input* element over `C_out / groups * prod(kernel)` outputs.
 """
 
 from archscope.analysis.macs.formula import Formula, count_outputs, elements, output, shape
