@@ -83,8 +83,8 @@ def find_module(root: nn.Module, path: str) -> nn.Module:
 
 
 def is_training(module: nn.Module) -> bool:
-    """Its training flag; true, as torch makes it, where something else goes by that name."""
-    flag = module.training
+    """Its training flag: true, as torch makes it, where something else goes by that name; frozen scripts have none."""
+    flag = getattr(module, "training", False)
     return bool(flag) if isinstance(flag, int) else True
 
 
@@ -97,7 +97,7 @@ def set_training(module: nn.Module, flag: bool = True) -> nn.Module:  # noqa: FB
 @contextmanager
 def keep_training_flags(root: nn.Module) -> Iterator[None]:
     """Put every part's training flag back in the end."""
-    flags = [(module, module.training) for module in iterate_modules(root)]
+    flags = [(module, module.training) for module in iterate_modules(root) if hasattr(module, "training")]
     try:
         yield
     finally:

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
-from archscope.modules import iterate_modules
+from archscope.modules import iterate_modules, name_parameters
 
 TensorMap = Callable[[torch.Tensor], torch.Tensor]
 
@@ -53,7 +53,17 @@ def copy_module(module: nn.Module, convert: TensorMap) -> tuple[nn.Module, tuple
             copied = _copy_structure(module, attempt, shared)
             notes = (f"shared with the original, since they cannot be copied: {', '.join(shared)}",)
         _rebind_closures(copied, attempt)
+        _keep_gradient_flags(module, copied)
         return copied, notes
+
+
+def _keep_gradient_flags(module: nn.Module, copied: nn.Module) -> None:
+    """Give the copy's scripted parameters their `requires_grad`, which deepcopy drops where gradients are off."""
+    if any(isinstance(part, torch.jit.ScriptModule) for part in iterate_modules(module)):
+        copies = dict(name_parameters(copied))
+        for path, tensor in name_parameters(module):
+            if path in copies:
+                copies[path].requires_grad_(tensor.requires_grad)
 
 
 def _rebind_closures(copied: nn.Module, memo: dict[int, Any]) -> None:
@@ -113,6 +123,9 @@ def _copy_structure(module: nn.Module, memo: dict[int, Any], shared: list[str], 
     if id(module) in memo:
         known: nn.Module = memo[id(module)]
         return known
+    if isinstance(module, torch.jit.ScriptModule):
+        scripted: nn.Module = copy.deepcopy(module, memo)
+        return scripted
     new = module.__class__.__new__(module.__class__)
     memo[id(module)] = new
     for name, value in module.__dict__.items():
