@@ -6,7 +6,7 @@ what a method of that name says. Where something is done to a module (`train`, `
 overrides is called, and what is no method is out of the way meanwhile.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import FunctionType
 from typing import Any
@@ -26,7 +26,14 @@ _LISTING = frozenset({
 
 def iterate_modules(root: nn.Module) -> Iterator[nn.Module]:
     """The root and every module beneath it, each once, as `root.modules()` would."""
-    return (module for _, module in name_modules(root))
+    waiting: list[nn.Module | None] = [root]
+    seen: set[int] = set()
+    while waiting:
+        module = waiting.pop()
+        if module is not None and id(module) not in seen:
+            seen.add(id(module))
+            yield module
+            waiting += reversed(module._modules.values())
 
 
 def name_modules(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
@@ -45,7 +52,7 @@ def name_modules(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 def has_children(module: nn.Module) -> bool:
     """Whether any module is registered on it."""
-    return bool(_list_children(module))
+    return any(child is not None for child in module._modules.values())
 
 
 def name_parameters(root: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
@@ -60,12 +67,12 @@ def name_buffers(root: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 
 def iterate_parameters(root: nn.Module) -> Iterator[nn.Parameter]:
     """Parameters of the root and beneath, each tensor once, as `root.parameters()` would."""
-    return (tensor for _, tensor in name_parameters(root))
+    return _iterate_unique(tensor for module in iterate_modules(root) for tensor in module._parameters.values())
 
 
 def iterate_buffers(root: nn.Module) -> Iterator[torch.Tensor]:
     """Buffers of the root and beneath, each tensor once, as `root.buffers()` would."""
-    return (tensor for _, tensor in name_buffers(root))
+    return _iterate_unique(tensor for module in iterate_modules(root) for tensor in module._buffers.values())
 
 
 def iterate_tensors_of(root: nn.Module) -> Iterator[torch.Tensor]:
@@ -157,6 +164,10 @@ def _hides(name: str, value: object) -> bool:
 
 def _list_children(module: nn.Module) -> list[tuple[str, nn.Module]]:
     return [(name, child) for name, child in module._modules.items() if child is not None]
+
+
+def _iterate_unique(tensors: Iterable[Any]) -> Iterator[Any]:
+    return iter({id(tensor): tensor for tensor in tensors if tensor is not None}.values())
 
 
 def _name_tensors(root: nn.Module, where: str) -> Iterator[tuple[str, Any]]:

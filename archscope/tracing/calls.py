@@ -1,8 +1,9 @@
 """Which module call is the innermost at every moment: a wrapper swapped in for `Module.__call__` while anyone traces.
 
 The wrapper is process-wide and counted: the first tracer installs it, the last one to leave takes it away. Each thread
-has its own observer, so traces in several threads do not mix, and a trace begun inside another's forward pass hides the
-outer one until it ends. No lock is held while a forward pass runs.
+has its own watch, so traces in several threads do not mix, and a trace begun inside another's forward pass hides the
+outer one until it ends. Threads that a watched pass starts join its watch, as does a thread that calls one of its
+modules: see `threads`. No lock is held while a forward pass runs.
 """
 
 import threading
@@ -13,9 +14,12 @@ from typing import Any, Protocol
 
 from torch import nn
 
+from archscope.tracing import threads
+from archscope.tracing.threads import Patch, Task, ThreadObserver, Watch, join_watch, local
 
-class CallObserver(Protocol):
-    """Told of each module call in its thread, innermost last."""
+
+class CallObserver(ThreadObserver, Protocol):
+    """Told of each module call in its threads, innermost last."""
 
     def enter_call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A call begins; what is returned is handed to the other two methods."""
@@ -27,30 +31,38 @@ class CallObserver(Protocol):
         """The call raised `error`."""
 
 
-class _Local(threading.local):
-    observer: CallObserver | None = None
-
-
 class _Installation:
-    """What the wrapper replaced, and how many observers need it."""
+    """The wrappers that are in place, for how many observers, and the watches that are open."""
 
+    patches: tuple[Patch, ...] = ()
     original: Any = None
     users = 0
+    watches: tuple[Watch, ...] = ()
 
 
-_local = _Local()
 _lock = threading.Lock()
 
 
-def current_observer() -> CallObserver | None:
-    """The observer of this thread, or None."""
-    return _local.observer
+def is_watched_by(observer: object) -> bool:
+    """Whether what this thread does is the observer's business.
+
+    A thread that Python did not start (TorchScript's `fork`) has no watch, yet inherits the dispatch mode.
+    """
+    watch = local.watch
+    if watch is None:
+        return not local.hidden and any(other.observer is observer for other in _Installation.watches)
+    return watch.is_open and watch.observer is observer
 
 
 def _observed_call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-    observer = _local.observer
-    if observer is None:
-        return _Installation.original(self, *args, **kwargs)
+    watch = local.watch
+    if watch is None or not watch.is_open:
+        watch = None if local.hidden else _find_watch(self)
+        if watch is None:
+            return _Installation.original(self, *args, **kwargs)
+        with join_watch(watch, watch.observer.begin_task()):
+            return _observed_call(self, *args, **kwargs)
+    observer = watch.observer
     ticket = observer.enter_call(self, args, kwargs)
     try:
         output = _Installation.original(self, *args, **kwargs)
@@ -61,43 +73,60 @@ def _observed_call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
     return output
 
 
+def _find_watch(module: nn.Module) -> Watch | None:
+    """The open watch, if any, whose pass the module belongs to: a thread that ran before calls it."""
+    return next((watch for watch in _Installation.watches if watch.observer.owns(module)), None)
+
+
 CALL_CODE: CodeType = _observed_call.__code__
 """Code of the wrapper: a frame that runs it is the border between one module call and the next."""
 
 
 @contextmanager
 def observe_calls(observer: CallObserver) -> Iterator[None]:
-    """Let `observer` see every module call of this thread until the block ends."""
-    _install()
-    previous, _local.observer = _local.observer, observer
+    """Let `observer` see every module call of this thread, and of those that it starts, until the block ends."""
+    watch = Watch(observer)
+    _install(watch)
+    before = local.watch, local.hidden
+    local.watch, local.hidden = watch, False
     try:
         yield
     finally:
-        _local.observer = previous
-        _uninstall()
+        local.watch, local.hidden = None, True
+        unfinished: list[Task] = watch.close()
+        local.watch, local.hidden = before
+        _uninstall(watch)
+    if unfinished:
+        observer.note_unfinished(unfinished)
 
 
 @contextmanager
 def hide_calls() -> Iterator[None]:
     """Let nobody see the module calls of this thread until the block ends."""
-    previous, _local.observer = _local.observer, None
+    before = local.watch, local.hidden
+    local.watch, local.hidden = None, True
     try:
         yield
     finally:
-        _local.observer = previous
+        local.watch, local.hidden = before
 
 
-def _install() -> None:
+def _install(watch: Watch) -> None:
     with _lock:
-        if _Installation.users == 0 and nn.Module.__call__ is not _observed_call:
-            _Installation.original = nn.Module.__call__
-            nn.Module.__call__ = _observed_call  # type: ignore[method-assign]
+        if _Installation.users == 0:
+            if nn.Module.__call__ is not _observed_call:
+                _Installation.original = nn.Module.__call__
+            _Installation.patches = (Patch(nn.Module, "__call__", _observed_call), *threads.list_patches())
+            for patch in _Installation.patches:
+                patch.apply()
         _Installation.users += 1
+        _Installation.watches = (*_Installation.watches, watch)
 
 
-def _uninstall() -> None:
+def _uninstall(watch: Watch) -> None:
     with _lock:
         _Installation.users -= 1
-        # Where another tool has wrapped ours meanwhile, ours stays beneath it and passes every call through.
-        if _Installation.users == 0 and nn.Module.__call__ is _observed_call:
-            nn.Module.__call__ = _Installation.original  # type: ignore[method-assign]
+        _Installation.watches = tuple(other for other in _Installation.watches if other is not watch)
+        if _Installation.users == 0:
+            for patch in _Installation.patches:
+                patch.revert()

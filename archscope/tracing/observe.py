@@ -53,6 +53,7 @@ def observe_forward(subject: TracedModule, executor: Executor) -> Observation:
             output = recorder.call_root(subject.args, dict(subject.kwargs))
         except Exception as raised:  # noqa: BLE001  returned to the caller with the trace
             error = raised
+    recorder.settle()
     if error is None and executor.data_dependent is not None:
         # The code went on without values that nobody has: what it did then is a guess.
         error, output = executor.data_dependent, None

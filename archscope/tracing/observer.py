@@ -3,7 +3,9 @@
 The tracer, the memory ledger, the per-layer clock and the sanity checks subclass it and override what they need to see.
 """
 
+import threading
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
@@ -13,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from archscope.modules import has_children, name_modules
 from archscope.tracing.calls import observe_calls
+from archscope.tracing.threads import Task
 
 CALLER_DEPTH = 4
 """How many frames above `on_call` the code that called the module stands."""
@@ -60,22 +63,49 @@ class ModuleCall:
 Call = TypeVar("Call", bound=ModuleCall)
 
 
+class Cursor:
+    """Where one thread of the pass is."""
+
+    __slots__ = ("call", "task")
+
+    def __init__(self, call: Any = None, task: Task | None = None) -> None:
+        self.call = call
+        """The innermost call that runs in it; None outside of any."""
+        self.task = task
+        """What it works on; None in the thread that began the pass."""
+
+
+class _Here(threading.local):
+    cursor: Cursor | None = None
+
+
 class ForwardObserver(Generic[Call]):
-    """Follows the module calls of passes through `root`, in the thread that runs them."""
+    """Follows the module calls of passes through `root`, in the thread that runs them and in those that it starts."""
 
     call_type: type[Call]
     """The record made of each call: `ModuleCall`, or a subclass with more fields, which have defaults."""
 
     def __init__(self, root: nn.Module) -> None:
         self.root = root
-        self.innermost: Call | None = None
-        """The call that runs; None outside of any."""
+        self._home = Cursor()
+        self._here = _Here()
         self._paths: dict[int, str] = {id(module): path for path, module in name_modules(root)}
         self._counts: dict[int, int] = {}
         self._unseen_root: Call | None = None
         """The call that `call_root` began, until the wrapper meets it."""
         self._numbers: list[int] = []
         self._makers: list[Place | None] = []
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where this thread is; a thread that Python did not start is where the pass is."""
+        return self._here.cursor or self._home
+
+    @property
+    def innermost(self) -> Call | None:
+        """The call that runs in this thread; None outside of any."""
+        found: Call | None = (self._here.cursor or self._home).call
+        return found
 
     # --- what a subclass sees ------------------------------------------------------------------------------------
 
@@ -109,6 +139,28 @@ class ForwardObserver(Generic[Call]):
         """Where the autograd node of that sequence number was made; None outside of any call."""
         index = bisect_right(self._numbers, number) - 1
         return self._makers[index] if index >= 0 else None
+
+    # --- what threads ask ----------------------------------------------------------------------------------------
+
+    def owns(self, module: nn.Module) -> bool:
+        """Whether the module is the root or registered beneath it."""
+        return id(module) in self._paths
+
+    def begin_task(self) -> Task:
+        """This thread hands work to another one."""
+        return Task(self.innermost)
+
+    def enter_task(self, task: Task) -> Cursor | None:
+        """This thread takes it on, inside the call that handed it over; where it was before."""
+        previous, self._here.cursor = self._here.cursor, Cursor(task.base, task)
+        return previous
+
+    def leave_task(self, previous: Cursor | None) -> None:
+        """This thread goes back to where it was."""
+        self._here.cursor = previous
+
+    def note_unfinished(self, tasks: Sequence[Task]) -> None:
+        """These were still at work when the pass had ended."""
 
     # --- what the wrapper around `Module.__call__` does ------------------------------------------------------------
 
@@ -144,8 +196,10 @@ class ForwardObserver(Generic[Call]):
         return call
 
     def _move_to(self, call: Call | None) -> None:
-        self.innermost = call
-        # Autograd numbers its nodes in the order in which they are made.
+        self.cursor.call = call
+        if self._here.cursor is not None:
+            return
+        # Autograd numbers its nodes in the order in which they are made, in each thread apart.
         self._numbers.append(torch.autograd._get_sequence_nr())  # type: ignore[attr-defined]
         self._makers.append(None if call is None else call.place)
 

@@ -1,6 +1,8 @@
 """The observer that writes a forward pass down: every module call, and every operation under its call."""
 
 import sys
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +12,15 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from archscope.core.tensors import TensorSpec
 from archscope.core.trace import Edge, OpRecord, Setting, SourceSpan, ValueRef
-from archscope.tracing.calls import current_observer
+from archscope.tracing.calls import is_watched_by
 from archscope.tracing.executors import Executor
 from archscope.tracing.observer import CALLER_DEPTH, ModuleCall, OperationObserver
 from archscope.tracing.operators import OperatorInfo, describe_operator
+from archscope.tracing.ordering import order_threads
 from archscope.tracing.sources import SourceFinder, spans_of_error
+from archscope.tracing.storages import WriteLog
 from archscope.tracing.structure import is_plain, iterate_tensors, list_operands, to_setting
+from archscope.tracing.threads import Task
 
 
 class ValueTable:
@@ -96,6 +101,8 @@ class RecordedCall(ModuleCall):
     inputs: tuple[ValueRef, ...] = ()
     outputs: tuple[ValueRef, ...] = ()
     sources: tuple[SourceSpan, ...] = ()
+    task: Task | None = None
+    """What the thread worked on that made the call as its outermost; None where a call around it is of that thread."""
 
 
 class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call]
@@ -110,26 +117,60 @@ class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call
         self.calls: list[RecordedCall] = []
         self.ops: list[OpRecord] = []
         self.edges: list[Edge] = []
+        self._writes = WriteLog()
         self.failed: RecordedCall | None = None
         self.failed_sources: tuple[SourceSpan, ...] = ()
         self._failed_error: BaseException | None = None
         self._sources = SourceFinder()
+        self._lock = threading.RLock()
+        self._task_count = 0
+        self._op_tasks: dict[int, Task] = {}
+
+    # --- threads ------------------------------------------------------------------------------------------------
+
+    def begin_task(self) -> Task:
+        """Its key is the moment at which it was handed over, as `ordering` wants it."""
+        with self._lock:
+            self._task_count += 1
+            moment = (len(self.ops), len(self.calls) - 0.5, self._task_count)
+            around = self._find_task(self.innermost)
+            return Task(self.innermost, (*(() if around is None else around.key), moment))
+
+    def note_unfinished(self, tasks: Sequence[Task]) -> None:
+        """What they go on to do nobody will see, and the trace says so."""
+        for task in tasks:
+            layer = 0 if task.base is None else task.base.id
+            self._op_tasks[len(self.ops)] = task
+            self.ops.append(OpRecord(len(self.ops), "threading.Thread", "default", layer, (), ()))
+
+    def settle(self) -> None:
+        """Put what threads did where it was handed over; to be called when the pass has ended."""
+        if self._task_count:
+            order_threads(self.calls, self.ops, self.edges, self._op_tasks)
+
+    def _find_task(self, call: RecordedCall | None) -> Task | None:
+        """The task of this thread, where `call` is the one around it."""
+        task = self.cursor.task
+        return task if task is not None and task.base is call else None
 
     # --- module calls -------------------------------------------------------------------------------------------
 
     def on_call(self, call: RecordedCall, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Write down what the call got, and where it was made."""
-        call.id, call.first_op = len(self.calls), len(self.ops)
-        if call.parent is not None:
-            call.parent.children += 1
-            call.sources = self._sources.find_chain(sys._getframe(CALLER_DEPTH), call.parent.sources)
-        call.inputs = self._refer_all((*enumerate(args), *kwargs.items()))
-        self.calls.append(call)
+        with self._lock:
+            call.id, call.first_op = len(self.calls), len(self.ops)
+            if call.parent is not None:
+                call.parent.children += 1
+                call.sources = self._sources.find_chain(sys._getframe(CALLER_DEPTH), call.parent.sources)
+                call.task = self._find_task(call.parent)
+            call.inputs = self._refer_all((*enumerate(args), *kwargs.items()))
+            self.calls.append(call)
 
     def on_return(self, call: RecordedCall, output: Any) -> None:
         """Write down what it gave."""
-        call.outputs = self._refer_all((("", output),))
-        self._close(call)
+        with self._lock:
+            call.outputs = self._refer_all((("", output),))
+            self._close(call)
 
     def on_error(self, call: RecordedCall, error: BaseException) -> None:
         """The innermost call that the error (or its cause) passed is where it happened."""
@@ -159,14 +200,23 @@ class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call
         """Run one operation and write it down."""
         kwargs = kwargs or {}
         call = self.innermost
-        if call is None or current_observer() is not self:
+        if call is None or not is_watched_by(self):
             return func(*args, **kwargs)
+        with self._lock:
+            return self._record(func, args, kwargs, call)
+
+    def _record(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], call: RecordedCall) -> Any:
         info = describe_operator(func)
         args, kwargs = self.executor.prepare(args, kwargs)
         index = len(self.ops)
         inputs, arguments = self._read_arguments(info, args, kwargs, index)
         output = self.executor.run(func, info, args, kwargs)
+        if self._writes:
+            self._follow_aliases(info, list_operands(args, kwargs), output, index)
         self._write_mutations(info, args, kwargs, index)
+        task = self._find_task(call)
+        if task is not None:
+            self._op_tasks[index] = task
         self.ops.append(
             OpRecord(
                 index=index,
@@ -176,7 +226,7 @@ class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call
                 inputs=inputs,
                 outputs=self._write_outputs(info, output, index),
                 arguments=arguments,
-                sources=self._sources.find_chain(sys._getframe(1), call.sources),
+                sources=self._sources.find_chain(sys._getframe(2), call.sources),
             )
         )
         return output
@@ -207,13 +257,22 @@ class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call
         self.edges.append(Edge(self.values.producer_of(ref.value), index, ref.value))
         return ref
 
+    def _follow_aliases(self, info: OperatorInfo, operands: list[torch.Tensor], output: Any, index: int) -> None:
+        """Edges from the operations that wrote to an operand by another view of its storage; a view reads its part."""
+        is_view = info.known is not None and info.known.view and isinstance(output, torch.Tensor)
+        for tensor in operands:
+            producer = self.values.producer_of(self.values.number_of(tensor))
+            since = -1 if producer is None else producer
+            for write in self._writes.find(tensor, since, output if is_view else None):
+                self.edges.append(Edge(write.index, index, write.value))
+
     def _write_mutations(self, info: OperatorInfo, args: Any, kwargs: dict[str, Any], index: int) -> None:
         if not info.mutated:
             return
         given = {**dict(_name_positional(info, args)), **kwargs}
         for name in info.mutated:
             for _, tensor in iterate_tensors(given.get(name)):
-                self.values.renew(tensor, index)
+                self._writes.note(tensor, index, self.values.renew(tensor, index))
 
     def _write_outputs(self, info: OperatorInfo, output: Any, index: int) -> tuple[ValueRef, ...]:
         refs = []

@@ -1,6 +1,7 @@
 """Source spans that a person would look at: the stack frames outside torch and outside the tracer."""
 
 import os
+import threading
 from types import CodeType, FrameType
 
 import torch
@@ -8,14 +9,15 @@ import torch
 from archscope.core.trace import SourceSpan
 from archscope.tracing.calls import CALL_CODE
 from archscope.tracing.observer import ForwardObserver
+from archscope.tracing.threads import THREAD_CODE
 
 _SKIPPED_FOLDERS = tuple(
     os.path.join(os.path.dirname(os.path.abspath(path)), "") for path in (torch.__file__, __file__)
 )
-_SKIPPED_PREFIXES = ("<frozen ", "<string>")
+_SKIPPED_PREFIXES = ("<frozen ", "<string>", threading.__file__)
 _MAX_LOCAL_FRAMES = 16
 
-_BORDER_CODES = (CALL_CODE, ForwardObserver.call_root.__code__)
+_BORDER_CODES = (CALL_CODE, ForwardObserver.call_root.__code__, THREAD_CODE)
 """A frame that runs one of these is the border between one module call and the next, or the world outside."""
 
 

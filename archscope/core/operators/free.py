@@ -1,7 +1,8 @@
 """Operators that cost nothing in the MAC convention and need no class of their own, declared one by one.
 
-Element-wise arithmetic, sorting, sampling, losses, backward forms, factories and data movement. Weighted sums whose
-weights are no operand (pooling, interpolation and sampling on a grid, sums by index) are among them. An operator that is not declared is never a silent zero.
+Element-wise arithmetic, sorting, sampling, losses, backward forms, factories and data movement; also weighted sums
+whose weights follow from positions and not from an operand: interpolation and sampling on a grid. An operator that is
+not declared is never a silent zero.
 """
 
 from archscope.core.operators.taxonomy import register_all

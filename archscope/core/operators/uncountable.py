@@ -78,3 +78,10 @@ register_all(
     "affine_grid_generator_backward cudnn_affine_grid_generator_backward",
     reason="no formula for the backward pass of an affine grid",
 )
+
+register_all(
+    "other",
+    "Thread",
+    "threading.",
+    reason="it was still running when forward returned: what it did after that is unknown",
+)

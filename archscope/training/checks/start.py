@@ -124,7 +124,7 @@ def _walk_ops(scores: Tensor) -> Iterator[str]:
 def observe_scales(module: nn.Module, run: Callable[[], Any]) -> tuple[Observations, Any]:
     """Run `run`, which calls `module`, and measure on the way; what it returned comes second."""
     observer = _ScaleObserver(module)
-    with observe_calls(observer), observer:
+    with observer, observe_calls(observer):
         result = run()
     return observer.seen, result
 

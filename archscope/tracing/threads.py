@@ -1,0 +1,231 @@
+"""Threads that a watched forward pass starts are watched too: their modules and operations belong to the pass.
+
+Torch keeps its modes, and we our watch, for each thread apart. While anyone watches, `Thread.start` and the methods by
+which pools take work are wrapped: what a watched thread hands to another one runs there under the same watch and the
+same modes. Nothing waits for anything but its own work, so a pass cannot come to a halt that would not without us.
+"""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from types import CodeType
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+from torch.overrides import _get_current_function_mode_stack
+from torch.overrides import _pop_mode as _pop_function_mode
+from torch.overrides import _push_mode as _push_function_mode
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack, _pop_mode, _push_mode
+
+GRACE_SECONDS = 1.0
+"""How long a pass that has returned waits for the threads that it left running."""
+
+
+class Task:
+    """Work that a watched thread hands to another one."""
+
+    def __init__(self, base: Any, key: tuple[tuple[float, ...], ...] = ()) -> None:
+        self.base = base
+        """The module call that was the innermost when it was handed over."""
+        self.key = key
+        """Its place among what that call did, for the observer."""
+        self.is_done: Callable[[], bool] = lambda: True
+
+
+class ThreadObserver(Protocol):
+    """What threads ask of an observer."""
+
+    def owns(self, module: nn.Module) -> bool:
+        """Whether the module is part of what is observed."""
+
+    def begin_task(self) -> Task:
+        """This thread hands work to another one."""
+
+    def enter_task(self, task: Task) -> Any:
+        """This thread takes it on; what is returned is handed to `leave_task`."""
+
+    def leave_task(self, previous: Any) -> None:
+        """This thread is done with it."""
+
+    def note_unfinished(self, tasks: Sequence[Task]) -> None:
+        """The pass has ended, and these had not."""
+
+
+class Watch:
+    """One observed pass, and the modes that its threads run under: those of the thread that begins it."""
+
+    def __init__(self, observer: Any) -> None:
+        self.observer = observer
+        self.is_open = True
+        self.tasks: list[Task] = []
+        self.dispatch_modes = _get_current_dispatch_mode_stack()
+        self.function_modes = _get_current_function_mode_stack()
+        self.gradients = torch.is_grad_enabled()
+
+    def close(self) -> list[Task]:
+        """Wait a little for what still runs, then see nothing more; the tasks that had not ended."""
+        end = time.monotonic() + GRACE_SECONDS
+        while any(not task.is_done() for task in self.tasks) and time.monotonic() < end:
+            time.sleep(0.001)
+        self.is_open = False
+        return [task for task in self.tasks if not task.is_done()]
+
+
+class _Local(threading.local):
+    watch: Watch | None = None
+    hidden = False
+
+
+local = _Local()
+"""The watch of this thread, and whether it is to be seen by none."""
+
+
+@contextmanager
+def join_watch(watch: Watch, task: Task) -> Iterator[None]:
+    """This thread works on the task, as part of the watched pass; nothing is watched once that has ended."""
+    if not watch.is_open:
+        yield
+        return
+    with ExitStack() as stack:
+        if local.watch is not watch:
+            before = local.watch, local.hidden
+            stack.callback(_restore, *before)
+            local.watch, local.hidden = watch, False
+            _enter_modes(watch, stack)
+        stack.callback(watch.observer.leave_task, watch.observer.enter_task(task))
+        yield
+
+
+def _restore(watch: Watch | None, hidden: bool) -> None:  # noqa: FBT001  the two are put back together
+    local.watch, local.hidden = watch, hidden
+
+
+def _enter_modes(watch: Watch, stack: ExitStack) -> None:
+    """Push the modes as they are: to enter them again would change what they remember of their own thread."""
+    if not watch.gradients:
+        stack.enter_context(torch.no_grad())
+    for function_mode in watch.function_modes:
+        _push_function_mode(function_mode)
+        stack.callback(_pop_function_mode)
+    for mode in watch.dispatch_modes:
+        _push_mode(mode)
+        stack.callback(_pop_mode, mode.__dict__.get("_mode_key"))
+
+
+class Patch:
+    """A method of a class, replaced for a while."""
+
+    def __init__(self, owner: type, name: str, wrapper: Any) -> None:
+        self.owner = owner
+        self.name = name
+        self.wrapper = wrapper
+        self.original = vars(owner)[name]
+
+    def apply(self) -> None:
+        """Put the wrapper in the method's place, unless it is there already."""
+        if self.original is not self.wrapper:
+            setattr(self.owner, self.name, self.wrapper)
+
+    def revert(self) -> None:
+        """Put the method back. Where another tool has wrapped ours meanwhile, ours stays beneath and passes through."""
+        if self.original is not self.wrapper and vars(self.owner).get(self.name) is self.wrapper:
+            setattr(self.owner, self.name, self.original)
+
+
+def _begin_task() -> tuple[Watch, Task] | None:
+    """The watch of this thread and a new task of it; None where nobody watches."""
+    watch = local.watch
+    if watch is None or not watch.is_open:
+        return None
+    task = watch.observer.begin_task()
+    watch.tasks.append(task)
+    return watch, task
+
+
+def _follow(function: Callable[..., Any], watch: Watch, task: Task) -> Callable[..., Any]:
+    def followed(*args: Any, **kwargs: Any) -> Any:
+        with join_watch(watch, task):
+            return function(*args, **kwargs)
+
+    return followed
+
+
+_start = threading.Thread.start
+_submit = ThreadPoolExecutor.submit
+
+
+def _followed_start(self: threading.Thread) -> None:
+    begun = _begin_task()
+    if begun is None:
+        return _start(self)
+    watch, task = begun
+    followed = _follow(self.run, watch, task)
+    own = self.__dict__.get("run")
+
+    def run() -> None:
+        _put_back(self, own)
+        followed()
+
+    self.run = run  # type: ignore[method-assign]
+    try:
+        _start(self)
+    except BaseException:
+        _put_back(self, own)
+        raise
+    task.is_done = lambda: not self.is_alive()
+    return None
+
+
+def _put_back(thread: threading.Thread, run: Any) -> None:
+    if run is None:
+        thread.__dict__.pop("run", None)
+    else:
+        thread.run = run  # type: ignore[method-assign]
+
+
+def _followed_submit(self: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    begun = _begin_task()
+    if begun is None:
+        return _submit(self, function, *args, **kwargs)
+    watch, task = begun
+    # The worker that the pool may start for it lives on after the pass: the task is watched, and not the worker.
+    local.watch, local.hidden = None, True
+    try:
+        future = _submit(self, _follow(function, watch, task), *args, **kwargs)
+    finally:
+        local.watch, local.hidden = watch, False
+    task.is_done = future.done
+    return future
+
+
+def _make_pool_wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Of a method of `multiprocessing.pool.Pool` whose first argument is the function; pools of processes pass."""
+
+    def followed_method(self: Any, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        begun = _begin_task() if type(self).__name__ == "ThreadPool" else None
+        return original(self, function if begun is None else _follow(function, *begun), *args, **kwargs)
+
+    return followed_method
+
+
+def list_patches() -> tuple[Patch, ...]:
+    """What is wrapped while anyone watches; `multiprocessing.pool` only where somebody has imported it."""
+    found = [
+        Patch(threading.Thread, "start", _followed_start),
+        Patch(ThreadPoolExecutor, "submit", _followed_submit),
+    ]
+    pools = sys.modules.get("multiprocessing.pool")
+    if pools is not None:
+        found += [
+            Patch(pools.Pool, name, _make_pool_wrapper(vars(pools.Pool)[name]))
+            for name in ("apply_async", "_map_async", "imap", "imap_unordered")
+        ]
+    return tuple(found)
+
+
+THREAD_CODE: CodeType = next(code for code in _follow.__code__.co_consts if isinstance(code, CodeType))
+"""Code of what runs a followed function: above it stands the thread, and not the model."""
