@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from archscope.tracing.threads import local
+
 
 @contextmanager
 def keep_random_state() -> Iterator[None]:
@@ -30,11 +32,11 @@ def keep_random_state() -> Iterator[None]:
 
 @contextmanager
 def quiet_fake_tensors() -> Iterator[None]:
-    """Fake tensors log a traceback for every error they raise; this thread's are reported by us."""
+    """Fake tensors log a traceback for every error they raise; those of a traced pass are reported by us."""
     thread = threading.get_ident()
 
     def is_other_thread(record: logging.LogRecord) -> bool:
-        return record.thread != thread
+        return record.thread != thread and local.watch is None
 
     logger = logging.getLogger("torch._subclasses.fake_tensor")
     logger.addFilter(is_other_thread)

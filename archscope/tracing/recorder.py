@@ -209,8 +209,13 @@ class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call
         info = describe_operator(func)
         args, kwargs = self.executor.prepare(args, kwargs)
         index = len(self.ops)
+        first_edge = len(self.edges)
         inputs, arguments = self._read_arguments(info, args, kwargs, index)
-        output = self.executor.run(func, info, args, kwargs)
+        try:
+            output = self.executor.run(func, info, args, kwargs)
+        except BaseException:
+            del self.edges[first_edge:]  # there is no such operation
+            raise
         if self._writes:
             self._follow_aliases(info, list_operands(args, kwargs), output, index)
         self._write_mutations(info, args, kwargs, index)
@@ -226,7 +231,7 @@ class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call
                 inputs=inputs,
                 outputs=self._write_outputs(info, output, index),
                 arguments=arguments,
-                sources=self._sources.find_chain(sys._getframe(2), call.sources),
+                sources=self._sources.find_chain(sys._getframe(1).f_back, call.sources),
             )
         )
         return output
