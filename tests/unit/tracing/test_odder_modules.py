@@ -1,5 +1,6 @@
 """More odd modules with hand-made counts: functional products, wrappers, hooks, sharing, graphs, structures."""
 
+import threading
 import warnings
 from collections import namedtuple
 from collections.abc import Callable
@@ -291,3 +292,36 @@ def test_a_spectral_norm_costs_its_vector_products() -> None:
     module = parametrizations.spectral_norm(nn.Linear(4, 4)).eval()
     # The layer on two rows, then u . (W v): a matrix times a vector and a dot product.
     assert archscope.trace(module, ROWS).costs.macs == 2 * 16 + 16 + 4
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("mode", ["meta", "fake", "real"])
+@pytest.mark.parametrize("locked", [False, True], ids=["copied", "copied part by part"])
+def test_scripted_parts_keep_what_is_trainable(mode: Any, locked: bool) -> None:
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.plain = nn.Linear(4, 4)
+            self.scripted = torch.jit.script(nn.Sequential(nn.Linear(4, 5), nn.ReLU(), nn.Linear(5, 6)))
+            self.scripted[0].weight.requires_grad_(False)
+            self.traced = torch.jit.trace(nn.Linear(6, 2), torch.zeros(1, 6))
+
+        def forward(self, x: torch.Tensor) -> Any:
+            return self.traced(self.scripted(self.plain(x)))
+
+    module = Mixed()
+    if locked:
+        module.lock = threading.Lock()
+    trace = archscope.trace(module, torch.zeros(3, 4), mode=mode).trace
+    assert (trace.totals.params, trace.totals.trainable_params) == (20 + 61 + 14, 20 + 61 - 20 + 14)
+    assert [layer.trainable_params for layer in trace.layers] == [75, 20, 41, 14]
+    assert {state.path for state in trace.state if not state.trainable} == {"scripted.0.weight"}
+    assert [parameter.requires_grad for parameter in module.scripted.parameters()] == [False, True, True, True]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_frozen_script_is_traced() -> None:
+    frozen = torch.jit.freeze(torch.jit.script(nn.Sequential(nn.Linear(4, 5), nn.Linear(5, 6))).eval())
+    summary = archscope.trace(frozen, torch.zeros(3, 4))
+    assert summary.costs.macs == 3 * (20 + 30)
+    assert not summary.trace.training
