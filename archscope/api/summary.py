@@ -13,6 +13,7 @@ from archscope.core.table import Table
 from archscope.core.trace import Failure, Trace
 from archscope.rendering.formats import RenderOptions, find_format
 from archscope.rendering.report import Report
+from archscope.tables.layer_columns import check_columns
 from archscope.tables.layers import LayerTableOptions, build_layer_table
 
 if TYPE_CHECKING:
@@ -50,14 +51,19 @@ class Summary(Report):
         return self.costs.macs
 
     @property
+    def activation_bytes(self) -> int:
+        """Activation memory: bytes of the outputs of all leaf layers, each call for itself, in-place ones too."""
+        return self.trace.activation_bytes
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         """Every layer call in the order of execution, the model itself first."""
-        return tuple(map(Layer, self.trace.layers, self.costs.layers))
+        return tuple(map(Layer, self.trace.layers, self.costs.layers, self.trace.layer_activation_bytes))
 
     def __getitem__(self, name: str) -> Layer:
         """The call of the layer with that path; `PATH#2` is its second call. Raises UnknownLayerError, a KeyError."""
         call = self.trace[name]
-        return Layer(call, self.costs.layers[call.id])
+        return Layer(call, self.costs.layers[call.id], self.trace.layer_activation_bytes[call.id])
 
     def __contains__(self, name: object) -> bool:
         return name in self.trace
@@ -83,11 +89,11 @@ class Summary(Report):
     # --- as a report --------------------------------------------------------------------------------------------
 
     def build_document(self) -> Document:
-        """The document `archscope.trace/1`; of a list that a filter asks for, the table's."""
+        """The document `archscope.trace/1`; of a list that a filter asks for, or of chosen columns, the table's."""
         from archscope.core.saved import build_trace_document
         from archscope.tables.receptive import build_receptive_entries
 
-        if self.view.selection is not None:
+        if self.view.selection is not None or self.view.columns:
             return Report.build_document(self)
         fields = build_receptive_entries(self.trace) if self.view.receptive else None
         return build_trace_document(self.trace, self.costs, ops=self.view.ops, receptive=fields)
@@ -101,13 +107,20 @@ class Summary(Report):
             self.trace.check_ops()
         return Report.to_dict(replace(self, view=replace(self.view, ops=ops or self.view.ops)))
 
-    def table(self, depth: int | None = None) -> Table:
-        """The tree of layers as a table; `depth` cuts it."""
-        return build_layer_table(self.trace, self.costs, self._choose_view(depth))
+    def table(self, depth: int | None = None, *, columns: str | Sequence[str] = ()) -> Table:
+        """The tree of layers as a table; `depth` cuts it, `columns` are named as `--columns` names them.
+
+        Raises UnknownNameError, UsageError for columns that do not exist.
+        """
+        return build_layer_table(self.trace, self.costs, self._choose_view(depth, columns))
 
     def build_tables(self, width: int | None = None) -> Sequence[Table]:
         """The tree of layers, or the flat list that a filter asks for."""
         return (self.table(),)
+
+    def build_data_table(self) -> Table:
+        """The same with a row for each call: nothing is folded."""
+        return replace(self, view=replace(self.view, fold=False)).table()
 
     def save(self, path: str | Path, *, ops: bool = True) -> None:
         """Write the summary beside `path` and rename it there; the suffix picks the format.
@@ -124,13 +137,17 @@ class Summary(Report):
         """Whether the trace was not saved without its operations."""
         return bool(self.trace.ops) or len(self.trace.layers) < 2 or self.trace.failure is not None
 
-    def show(self, depth: int | None = None) -> None:
-        """Print the tree of layers; `depth` cuts it."""
-        print(find_format("plain").render(self.table(depth), RenderOptions()), end="")  # noqa: T201
+    def show(self, depth: int | None = None, *, columns: str | Sequence[str] = ()) -> None:
+        """Print the tree of layers as the command does; `depth` and `columns` are those of `table`."""
+        Report.show(replace(self, view=self._choose_view(depth, columns)))
 
-    def _choose_view(self, depth: int | None) -> LayerTableOptions:
-        view = self.view if depth is None else replace(self.view, depth=depth)
-        return view if view.title else replace(view, title=self.title)
+    def _choose_view(self, depth: int | None, columns: str | Sequence[str] = ()) -> LayerTableOptions:
+        return replace(
+            self.view,
+            title=self.view.title or self.title,
+            depth=self.view.depth if depth is None else depth,
+            columns=check_columns(columns) if columns else self.view.columns,
+        )
 
     def __repr__(self) -> str:
         """The head of the tree and the totals: what a REPL shows."""

@@ -27,12 +27,22 @@ def trace(
     ] = False,
     top: Annotated[int | None, typer.Option("--top", min=1, metavar="N", help="Only the N largest, as a list.")] = None,
     sort: Annotated[
-        str | None, typer.Option("--sort", metavar="KEY", help="List by macs, params, output, layer, type or order.")
+        str | None,
+        typer.Option("--sort", metavar="KEY", help="List by macs, params, memory, output, layer, type or order."),
     ] = None,
     pattern: Annotated[
         str | None, typer.Option("--filter", metavar="TYPE|PATTERN", help="List by type or path: Conv2d, 'layer1.*'.")
     ] = None,
     no_fold: Annotated[bool, typer.Option("--no-fold", help="A row for each of several identical layers.")] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns",
+            metavar="NAMES",
+            help="Beside the layer: depth, leaf, type, input, output, kernel, params, params_share, macs, "
+            "share (of MACs), memory (of activations), memory_share; or all.",
+        ),
+    ] = None,
     receptive: ReceptiveOption = False,
     output: OutputOptions,
 ) -> None:
@@ -41,11 +51,17 @@ def trace(
     Nothing is allocated and no weights are downloaded.
     """
     from archscope import api
+    from archscope.tables.layer_columns import check_columns
     from archscope.tables.layers import LayerTableOptions
 
     chosen = output.choose()
     view = LayerTableOptions(
-        depth=depth, fold=not no_fold, ops=ops, receptive=receptive, selection=_read_filter(pattern, sort, top)
+        depth=depth,
+        fold=not no_fold,
+        ops=ops,
+        receptive=receptive,
+        selection=_read_filter(pattern, sort, top),
+        columns=check_columns(columns) if columns is not None else (),
     )
     words = asked.read()
 

@@ -16,6 +16,8 @@ class Layer:
     call: LayerCall
     """Everything that was recorded of the call."""
     cost: LayerCost
+    activation_bytes: int
+    """Bytes of the outputs of the leaf calls in it: of a leaf, its own."""
 
     @property
     def path(self) -> str:
@@ -98,7 +100,8 @@ class Layer:
             "trainable_params": self.trainable_params,
             "macs": self.macs,
             "own_macs": self.cost.own_macs,
-            "output_bytes": sum(ref.spec.size_bytes for ref in self.call.outputs),
+            "output_bytes": self.call.output_bytes,
+            "activation_bytes": self.activation_bytes,
             "source": self.source,
         }
 

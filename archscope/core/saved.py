@@ -43,7 +43,13 @@ def build_trace_document(
         outputs=build_tensors(trace.outputs, numbered=ops),
         totals=_build_totals(trace, costs),
         layers=tuple(
-            _build_layer(layer, costs.layers[layer.id], receptive[layer.id] if receptive else ABSENT, ops=ops)
+            _build_layer(
+                layer,
+                costs.layers[layer.id],
+                activation_bytes=trace.layer_activation_bytes[layer.id],
+                receptive=receptive[layer.id] if receptive else ABSENT,
+                ops=ops,
+            )
             for layer in trace.layers
         ),
         uncounted=costs.uncounted,
@@ -97,13 +103,19 @@ def _build_totals(trace: Trace, costs: CostReport) -> TotalsEntry:
         flops=None if costs.macs is None else 2 * costs.macs,
         activations=costs.activations,
         counted_macs=costs.counted_macs,
+        activation_bytes=trace.activation_bytes,
     )
     exact = {name: str(number) for name, number in encode(totals).items() if (number or 0) > LARGEST_EXACT}
     return fill(TotalsEntry, totals, exact=exact or ABSENT)
 
 
 def _build_layer(
-    layer: LayerCall, cost: LayerCost, receptive: tuple[ReceptiveEntry, ...] | Absent, *, ops: bool
+    layer: LayerCall,
+    cost: LayerCost,
+    *,
+    activation_bytes: int,
+    receptive: tuple[ReceptiveEntry, ...] | Absent,
+    ops: bool,
 ) -> LayerEntry:
     hidden = {} if ops else dict.fromkeys(("sources", "first_op", "end_op"), ABSENT)
     return fill(
@@ -114,6 +126,7 @@ def _build_layer(
         macs=cost.macs,
         own_macs=cost.own_macs,
         settings=Settings(layer.settings),
+        activation_bytes=activation_bytes,
         receptive=receptive,
         **hidden,
     )

@@ -123,6 +123,11 @@ class LayerCall:
         """The innermost frame outside torch that made the call."""
         return self.sources[0] if self.sources else None
 
+    @property
+    def output_bytes(self) -> int:
+        """Bytes of the tensors that the call returned, a tensor of the nested structure as often as it stands there."""
+        return sum(ref.spec.size_bytes for ref in self.outputs)
+
 
 @dataclass(frozen=True, slots=True)
 class Edge:
@@ -229,6 +234,23 @@ class Trace:
             if layer.parent is not None:
                 found[layer.parent].append(layer.id)
         return tuple(map(tuple, found))
+
+    @property
+    def activation_bytes(self) -> int:
+        """Activation memory: bytes of the outputs of every leaf call."""
+        return next(iter(self.layer_activation_bytes), 0)
+
+    @cached_property
+    def layer_activation_bytes(self) -> tuple[int, ...]:
+        """By layer id: bytes of the outputs of the leaf calls in it, itself included.
+
+        Each call counts for itself: in-place layers, which return what they were given, and modules called again.
+        """
+        total = [layer.output_bytes if layer.leaf else 0 for layer in self.layers]
+        for layer in reversed(self.layers):
+            if layer.parent is not None:
+                total[layer.parent] += total[layer.id]
+        return tuple(total)
 
     @cached_property
     def _calls(self) -> dict[tuple[str, int], LayerCall]:

@@ -155,7 +155,8 @@ class Grid:
         return sum(fit.widths[index] for index in columns) + gaps
 
     def _measure_total(self, fit: _Fit) -> int:
-        return self._measure_span(fit, fit.columns) + (fit.bar + 1 if fit.bar else 0)
+        bars = sum(self.table.columns[index].kind == "share" for index in fit.columns) if fit.bar else 0
+        return self._measure_span(fit, fit.columns) + bars * (fit.bar + 1)
 
     def _build_header(self, fit: _Fit) -> Line:
         titles: dict[int, tuple[str, Style]] = {

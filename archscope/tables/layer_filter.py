@@ -21,13 +21,14 @@ class LayerFilter:
     """How many; None for all."""
 
 
-SORT_KEYS = ("macs", "params", "share", "output", "layer", "type", "order")
+SORT_KEYS = ("macs", "params", "memory", "share", "output", "layer", "type", "order")
 """Numbers sort from the largest down (unknown ones last), names from a to z; `order` is that of execution."""
 
 _REMARKS = {
     "macs": "largest MACs first",
     "share": "largest MACs first",
     "params": "most parameters first",
+    "memory": "most activation memory first",
     "output": "largest output first",
     "layer": "by path",
     "type": "by type",
@@ -46,7 +47,7 @@ def select_layers(
     if sort not in SORT_KEYS:
         raise UnknownNameError("sort key", sort, SORT_KEYS, f"known: {', '.join(SORT_KEYS)}")
     chosen = _choose(trace, costs, selection.pattern)
-    chosen.sort(key=_order_by(sort, costs))
+    chosen.sort(key=_order_by(sort, trace, costs))
     total = len(chosen)
     if selection.top is not None:
         chosen = chosen[: selection.top]
@@ -76,7 +77,7 @@ def _matches(layer: LayerCall, folded: str) -> bool:
     return fnmatchcase(layer.type.casefold(), folded) or fnmatchcase(layer.path.casefold(), folded)
 
 
-def _order_by(sort: str, costs: CostReport) -> Callable[[tuple[LayerCall, bool]], tuple[int | str, int]]:
+def _order_by(sort: str, trace: Trace, costs: CostReport) -> Callable[[tuple[LayerCall, bool]], tuple[int | str, int]]:
     def count(item: tuple[LayerCall, bool]) -> int:
         layer, inclusive = item
         cost = costs.layers[layer.id]
@@ -91,6 +92,7 @@ def _order_by(sort: str, costs: CostReport) -> Callable[[tuple[LayerCall, bool]]
         "macs": lambda item: -count(item),
         "share": lambda item: -count(item),
         "params": lambda item: -weigh(item),
+        "memory": lambda item: -trace.layer_activation_bytes[item[0].id] if item[1] else 0,
         "output": lambda item: -sum(ref.spec.elements for ref in item[0].outputs),
         "layer": lambda item: item[0].path,
         "type": lambda item: item[0].type,

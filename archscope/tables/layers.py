@@ -9,27 +9,26 @@ from dataclasses import dataclass
 
 from archscope.analysis.outline import DataFlow, Run, fold_siblings, sign_subtrees
 from archscope.analysis.receptive import measure_fields
-from archscope.core.cost import Cost, CostReport, LayerCost
+from archscope.core.cost import Cost, CostReport
 from archscope.core.table import Cell, Column, Mark, Row, Table
-from archscope.core.trace import LayerCall, OpRecord, Trace, name_relative
-from archscope.core.units import format_exact, format_share, format_si
+from archscope.core.trace import LayerCall, OpRecord, Trace, ValueRef, name_relative
+from archscope.core.units import format_bytes, format_exact, format_share, format_si
 from archscope.tables import receptive
+from archscope.tables.layer_columns import MEMORY_NOTE, choose_columns
 from archscope.tables.layer_filter import SORT_KEYS, LayerFilter, select_layers
-from archscope.tables.layer_text import describe_type, format_shapes
-from archscope.tables.totals import describe_exceptions, describe_inputs, describe_pass, describe_totals, list_names
-
-__all__ = ["COLUMNS", "SORT_KEYS", "LayerTableOptions", "build_layer_table"]
-
-COLUMNS = (
-    Column("layer", "layer"),
-    Column("count", "count", align="right", kind="number", hidden=True),
-    Column("type", "type", flexible=True),
-    Column("output", "output"),
-    Column("params", "parameters", align="right", kind="number"),
-    Column("macs", "MACs", align="right", kind="number"),
-    Column("share", "share", align="right", kind="share", optional=True),
+from archscope.tables.layer_text import count_spatial, describe_type, format_shapes, format_size
+from archscope.tables.totals import (
+    describe_activations,
+    describe_exceptions,
+    describe_inputs,
+    describe_pass,
+    describe_totals,
+    list_names,
 )
 
+__all__ = ["SORT_KEYS", "LayerTableOptions", "build_layer_table"]
+
+EMPTY = Cell("")
 UNKNOWN = "unknown"
 """What a count that does not exist says."""
 
@@ -50,11 +49,15 @@ class LayerTableOptions:
     """Whether each layer has its receptive field, jump and centre; identical layers then stand apart."""
     selection: LayerFilter | None = None
     """A flat, filtered, sorted list in place of the tree."""
+    columns: tuple[str, ...] = ()
+    """Keys of the columns, the layer first, as `check_columns` gives them; empty for those that suit the order."""
 
 
 def build_layer_table(trace: Trace, costs: CostReport, options: LayerTableOptions) -> Table:
     """The table of `trace`. Raises UnknownNameError where the selection names what does not exist."""
-    builder = _RowBuilder(trace, costs, receptive_fields=options.receptive)
+    sort = options.selection.sort if options.selection else None
+    columns = choose_columns(options.columns, sort, receptive_fields=options.receptive)
+    builder = _RowBuilder(trace, costs, columns)
     if options.selection is not None:
         selected, remark = select_layers(trace, costs, options.selection)
         rows = tuple(builder.build_flat(layer, inclusive=inclusive) for layer, inclusive in selected)
@@ -64,22 +67,39 @@ def build_layer_table(trace: Trace, costs: CostReport, options: LayerTableOption
         rows = tuple(tree.build()) if trace.layers else ()
         notes = ["xN each: N identical layers in a row, with the numbers of one of them"] if tree.folded else []
     notes += [receptive.NOTE] if options.receptive else []
+    notes += [MEMORY_NOTE] if any(column.key == "memory" and not column.hidden for column in columns) else []
     return Table(
         title=options.title or trace.target,
         subtitle=f"{describe_inputs(trace)} · {describe_pass(trace)} · {trace.mode}",
-        columns=(*COLUMNS, *receptive.COLUMNS) if options.receptive else COLUMNS,
+        columns=columns,
         rows=rows,
-        notes=(describe_totals(trace, costs), *notes, *_describe_sharing(trace), *describe_exceptions(trace, costs)),
+        notes=(
+            describe_totals(trace, costs),
+            describe_activations(trace, costs),
+            *notes,
+            *_describe_sharing(trace),
+            *describe_exceptions(trace, costs),
+        ),
     )
 
 
-class _RowBuilder:
-    """Cells of one call or operation."""
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """What is counted of one row."""
 
-    def __init__(self, trace: Trace, costs: CostReport, *, receptive_fields: bool) -> None:
+    params: int
+    macs: int | None
+    memory_bytes: int
+
+
+class _RowBuilder:
+    """Rows of calls and operations, with the cells of the chosen columns."""
+
+    def __init__(self, trace: Trace, costs: CostReport, columns: Sequence[Column]) -> None:
         self.trace = trace
         self.costs = costs
-        self.fields = measure_fields(trace) if receptive_fields else None
+        self.keys = [column.key for column in columns]
+        self.fields = measure_fields(trace) if receptive.COLUMNS[0].key in self.keys else None
         self.failed = trace.failure.layer if trace.failure else None
 
     def build_run(self, run: Run, depth: int) -> Row:
@@ -91,72 +111,70 @@ class _RowBuilder:
         path = self._place(layer, run.label) + (f" x{count}" if count > 1 else "") + _name_call(layer)
         if layer.parent is None:
             label, path = _name_root(self.trace), ""
-        return self._build_layer(layer, Cell(label, path, tail=tail), count, depth)
+        cells = self._build_layer(layer, Cell(label, path, tail=tail), self._count(layer))
+        return self._build_row(cells | {"count": Cell(str(count), count)}, depth)
 
     def build_flat(self, layer: LayerCall, *, inclusive: bool) -> Row:
         """The row of a call in a list, by its full path; without `inclusive`, with what it holds itself."""
         path = (layer.path or _name_root(self.trace)) + _name_call(layer)
         if inclusive:
-            return self._build_layer(layer, Cell(path), 1, None)
-        own = self.costs.layers[layer.id].own_macs
-        return self._build_layer(layer, Cell(f"{path} (own)"), 1, None, (layer.own_params, LayerCost(own, own)))
-
-    def _build_layer(
-        self,
-        layer: LayerCall,
-        name: Cell,
-        count: int,
-        depth: int | None,
-        numbers: tuple[int, LayerCost] | None = None,
-    ) -> Row:
-        params, cost = numbers or (layer.params, self.costs.layers[layer.id])
-        again = layer.call > 0
-        ended = layer.id == self.failed
-        return Row(
-            (
-                name,
-                Cell(str(count), count),
-                Cell(describe_type(layer)),
-                self._build_output(layer),
-                _build_count(0 if again else params, repeat=again and params > 0),
-                *((Cell(""), Cell("")) if ended else self._build_costs(cost.macs, root=layer.parent is None)),
-                *self._build_reach(layer),
-            ),
-            depth=depth,
-        )
-
-    def _build_reach(self, layer: LayerCall) -> tuple[Cell, ...]:
-        return () if self.fields is None else receptive.build_cells(self.fields[layer.id].dimensions)
+            return self._build_row(self._build_layer(layer, Cell(path), self._count(layer)), None)
+        own = _Numbers(layer.own_params, self.costs.layers[layer.id].own_macs, 0)
+        return self._build_row(self._build_layer(layer, Cell(f"{path} (own)"), own), None)
 
     def build_op(self, op: OpRecord, depth: int) -> Row:
         """The row of an operation."""
-        everything, text = format_shapes(ref.spec for ref in op.outputs)
         short = op.name.rpartition(".")[2]
         path = self.trace.layers[op.layer].path
         cost = self.costs.ops[op.index] if op.index < len(self.costs.ops) else Cost(None)
-        return Row(
-            (
-                Cell(short, f"{path}:{short}", mark="muted"),
-                Cell("1", 1),
-                Cell(op.name, mark="muted"),
-                Cell(text or "-", everything),
-                Cell(""),
-                *self._build_costs(cost.macs, root=False),
-                *(() if self.fields is None else receptive.EMPTY),
-            ),
-            depth=depth,
-        )
+        cells = {
+            "layer": Cell(short, f"{path}:{short}", mark="muted"),
+            "type": Cell(op.name, mark="muted"),
+            "depth": Cell(str(depth), depth),
+            "input": _build_shapes(op.inputs),
+            "output": _build_shapes(op.outputs),
+            "macs": _build_count(cost.macs),
+            "share": _build_share(cost.macs, self.costs.counted_macs),
+        }
+        return self._build_row(cells, depth)
+
+    def _build_row(self, cells: dict[str, Cell], depth: int | None) -> Row:
+        usual = {"count": Cell("1", 1)}
+        return Row(tuple((usual | cells).get(key, EMPTY) for key in self.keys), depth=depth)
+
+    def _count(self, layer: LayerCall) -> _Numbers:
+        return _Numbers(layer.params, self.costs.layers[layer.id].macs, self.trace.layer_activation_bytes[layer.id])
+
+    def _build_layer(self, layer: LayerCall, name: Cell, numbers: _Numbers) -> dict[str, Cell]:
+        again = layer.call > 0
+        params = 0 if again else numbers.params
+        kernel = format_size(layer.setting("kernel_size", ()), count_spatial(layer))
+        cells = {
+            "layer": name,
+            "depth": Cell(str(layer.depth), layer.depth),
+            "leaf": Cell("yes" if layer.leaf else "no", layer.leaf),
+            "type": Cell(describe_type(layer)),
+            "input": _build_shapes(layer.inputs),
+            "output": self._build_output(layer),
+            "kernel": Cell(kernel),
+            "params": _build_count(params, repeat=again and numbers.params > 0),
+        }
+        if layer.id != self.failed:
+            cells |= {"macs": _build_count(numbers.macs), "memory": _build_bytes(numbers.memory_bytes)}
+        if layer.parent is not None:
+            cells["params_share"] = _build_share(params, self.trace.totals.params)
+            cells["memory_share"] = _build_share(numbers.memory_bytes, self.trace.activation_bytes)
+            if layer.id != self.failed:
+                cells["share"] = _build_share(numbers.macs, self.costs.counted_macs)
+        if self.fields is not None:
+            reach = receptive.build_cells(self.fields[layer.id].dimensions)
+            cells |= {column.key: cell for column, cell in zip(receptive.COLUMNS, reach, strict=True)}
+        return cells
 
     def _build_output(self, layer: LayerCall) -> Cell:
         if layer.id == self.failed:
             return Cell("failed", mark="failed")
-        everything, text = format_shapes(ref.spec for ref in layer.outputs)
-        return Cell(text or "-", everything)
-
-    def _build_costs(self, macs: int | None, *, root: bool) -> tuple[Cell, Cell]:
-        total = self.costs.counted_macs
-        share = Cell("") if root or not macs or not total else Cell(format_share(macs, total), macs / total)
-        return _build_count(macs), share
+        return _build_shapes(layer.outputs)
 
     def _place(self, layer: LayerCall, label: str) -> str:
         """The label with the path of the parent before it."""
@@ -235,6 +253,19 @@ def _name_root(trace: Trace) -> str:
 
 def _name_call(layer: LayerCall) -> str:
     return f" (call {layer.call + 1})" if layer.call else ""
+
+
+def _build_shapes(refs: Sequence[ValueRef]) -> Cell:
+    everything, text = format_shapes(ref.spec for ref in refs)
+    return Cell(text or "-", everything)
+
+
+def _build_share(part: int | None, whole: int) -> Cell:
+    return Cell(format_share(part, whole), part / whole) if part and whole else EMPTY
+
+
+def _build_bytes(number: int) -> Cell:
+    return Cell(format_bytes(number), number, mark="" if number else "muted")
 
 
 def _build_count(number: int | None, *, repeat: bool = False) -> Cell:

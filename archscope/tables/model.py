@@ -20,7 +20,13 @@ from archscope.core.units import format_bytes, format_exact, format_si
 from archscope.tables import receptive
 from archscope.tables.layer_text import arrange_shape
 from archscope.tables.lecture_rows import LectureRow, describe_layer, describe_op
-from archscope.tables.totals import describe_exceptions, describe_pass, describe_totals, list_names
+from archscope.tables.totals import (
+    describe_activations,
+    describe_exceptions,
+    describe_pass,
+    describe_totals,
+    list_names,
+)
 
 
 class ParameterLedger:
@@ -76,6 +82,7 @@ COLUMNS = (
 
 CLASS_SCORES = " (class scores)"
 UNKNOWN = "unknown"
+MEMORY_NOTE = "memory: of the row's output; total: of the outputs of all layers, shown or not"
 FAILED = "failed"
 """In place of the output of a layer that raised."""
 
@@ -105,8 +112,13 @@ def build_model_table(trace: Trace, costs: CostReport, title: str = "", *, recep
     labels = _number_lines(trace, lines, chain=not outline.branches)
     rows = [*_build_inputs(trace), *(_build_row(line, label) for line, label in zip(lines, labels, strict=True))]
     rows += _build_leftover(ledger)
-    rows.append(_build_total(trace, costs, rows))
-    notes = (describe_totals(trace, costs), *describe_exceptions(trace, costs))
+    rows.append(_build_total(trace, costs))
+    notes = (
+        describe_totals(trace, costs),
+        describe_activations(trace, costs),
+        MEMORY_NOTE,
+        *describe_exceptions(trace, costs),
+    )
     if receptive_fields:
         rows, notes = _add_fields(trace, lines, rows), (*notes, receptive.NOTE)
     return Table(
@@ -244,9 +256,8 @@ def _build_macs(macs: int | None) -> Cell:
     return Cell(format_exact(macs), macs, short=format_si(macs), mark="" if macs else "muted")
 
 
-def _build_total(trace: Trace, costs: CostReport, rows: Sequence[Row]) -> Row:
-    size_bytes = sum(row.cells[-1].value for row in rows if isinstance(row.cells[-1].value, int))
-    params = trace.totals.params
+def _build_total(trace: Trace, costs: CostReport) -> Row:
+    params, size_bytes = trace.totals.params, trace.activation_bytes
     return Row(
         (
             Cell(""),

@@ -26,6 +26,14 @@ def describe_totals(trace: Trace, costs: CostReport) -> str:
     return " · ".join(parts)
 
 
+def describe_activations(trace: Trace, costs: CostReport) -> str:
+    """`11.12 M activations (outputs of convolution and linear) · 25.4 MiB of activation memory (...)`."""
+    return (
+        f"{format_si(costs.activations)} activations (outputs of convolution and linear layers) · "
+        f"{format_bytes(trace.activation_bytes)} of activation memory (outputs of all layers, in-place ones too)"
+    )
+
+
 def describe_exceptions(trace: Trace, costs: CostReport) -> tuple[str, ...]:
     """One line for each thing the totals leave open: uncounted operations, modules never called, the trace's notes."""
     lines = [_describe_uncounted(trace, kind) for kind in costs.uncounted]

@@ -26,7 +26,7 @@ class TableDocument(Document, frozen=True, tag="archscope.table/1"):
     subtitle: str
     """The conditions."""
     columns: tuple[ColumnEntry, ...]
-    rows: tuple[dict[str, int | float | str | None], ...]
+    rows: tuple[dict[str, bool | int | float | str | None], ...]
     """The values by the columns' keys; null where there is none."""
     notes: tuple[str, ...]
     """Totals in words, conventions, footnotes."""

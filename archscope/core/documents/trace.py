@@ -37,6 +37,8 @@ class TotalsEntry(Entry, frozen=True):
     buffer_bytes: Count
     counted_macs: Count
     """The part of the MACs that is known."""
+    activation_bytes: Count | Absent = ABSENT
+    """Activation memory: bytes of the outputs of every leaf call, in-place ones included."""
     exact: dict[str, Digits] | Absent = ABSENT
     """Numbers above 2^53 once more, as strings."""
 
@@ -99,6 +101,8 @@ class LayerEntry(Entry, frozen=True):
     """Index of the first operation inside the call; with operations only."""
     end_op: Count | Absent = ABSENT
     """One past the index of the last operation inside the call; with operations only."""
+    activation_bytes: Count | Absent = ABSENT
+    """Bytes of the outputs of the leaf calls in it; of a leaf, of its own."""
     receptive: tuple[ReceptiveEntry, ...] | Absent = ABSENT
     """With --receptive: the receptive field of the first output, one entry per spatial dimension of the image."""
 
