@@ -1,6 +1,7 @@
 """A target in words, or a module, as one observed forward pass with its costs, whether it finished or not."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -81,6 +82,28 @@ def list_forward_names(module: object) -> frozenset[str]:
         return frozenset()
 
 
+_PLAIN_TYPES = re.compile(r"\b(int|tuple|list|Size|Sequence)\b", re.IGNORECASE)
+
+
+def list_plain_parameters(module: object) -> dict[int, str]:
+    """By position: parameters of the module's forward that are declared as whole numbers, not as tensors."""
+    try:
+        parameters = list(inspect.signature(module.forward).parameters.values())  # type: ignore[attr-defined]
+    except (AttributeError, TypeError, ValueError):
+        return {}
+    return {
+        place: parameter.name
+        for place, parameter in enumerate(parameters)
+        if isinstance(parameter.default, (tuple, list))
+        or ("Tensor" not in str(parameter.annotation) and _PLAIN_TYPES.search(str(parameter.annotation)))
+    }
+
+
+def hold_tensors(values: object) -> bool:
+    """Whether there is a tensor anywhere in nested arguments."""
+    return any(True for _ in iterate_tensors(values))
+
+
 def _settle_keywords(
     text: str, arguments: Mapping[str, Any], keywords: Mapping[str, Any]
 ) -> tuple[Target, Mapping[str, Any], str]:
@@ -138,7 +161,7 @@ def _observe_target(
 
 @dataclass(frozen=True, slots=True)
 class _InputMaker:
-    """Makes forward's arguments: those given, else those asked for, else the target's own."""
+    """Makes forward's arguments: those given, else those asked for (with the keywords given), else the target's own."""
 
     target: Target
     specs: tuple[InputSpec, ...]
@@ -150,8 +173,10 @@ class _InputMaker:
     def __call__(self, module: nn.Module, device: torch.device) -> Inputs:
         if self.given[0] or self.given[1]:
             self._check_keywords(module)
+        if self.given[0] or (self.given[1] and not self.specs):
             return self.given
-        return make_arguments(self.target, module, self.specs, device, self.batch)
+        positional, named = make_arguments(self.target, module, self.specs, device, self.batch)
+        return positional, {**named, **self.given[1]}
 
     def _check_keywords(self, module: nn.Module) -> None:
         """Raise UsageError for a keyword that neither forward nor, of a target in words, the constructor takes."""

@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -21,11 +22,13 @@ from archscope.api.words import (
     is_saved,
     read_count,
     read_inputs,
+    read_shapes,
     speaks_of_inputs,
+    speaks_of_shapes,
 )
 from archscope.core.errors import DataError, UnknownNameError, UsageError
 from archscope.core.trace import Mode
-from archscope.core.words import TraceOptions
+from archscope.core.words import InputSpec, TraceOptions
 from archscope.rendering.report import Report
 
 if TYPE_CHECKING:
@@ -53,10 +56,12 @@ def trace(
 
     Args:
         target: a module; or a name or path, whose module is built on meta, without weights and without memory.
-        args: positional inputs of forward. Only shapes and dtypes matter where the pass runs on meta.
+        args: positional inputs of forward. Only shapes and dtypes matter where the pass runs on meta; so shapes stand
+            for tensors where no tensor is given, `(1, 3, 32, 32)` or `[(1, 3, 32, 32), (1, 10)]`, batch included. A
+            tuple that forward itself wants is given by keyword, or annotated as one in forward's signature.
         arguments: constructor arguments of a named target.
         inputs: inputs in words, `"3x32x32"` or `["input_ids=1x128:int64"]`, in place of tensors; without any, a named
-            target gets its own.
+            target gets its own. Shapes among them are taken as they are, `[(1, 3, 32, 32)]`.
         training: the flag that forward runs under; None: the module's own, eval for a named target.
         mode: `meta`, `fake` or `real`; None: the cheapest that carries the pass.
         kwargs: inputs of forward by keyword. What forward does not take but the constructor of a named target does
@@ -73,16 +78,35 @@ def trace(
         own = _list_own_keywords(target, said)
         kwargs |= {name: said.pop(name) for name in own}
     options = _read_options(**said)
+    shapes, keywords = ((), {}) if options.inputs else _find_shapes(target, args, kwargs)
+    if shapes:
+        options, args, kwargs = replace(options, inputs=shapes), (), keywords
     if isinstance(target, str) and not args and not kwargs:
         return _find_summary(target, options)
     twice = options.arguments.keys() & kwargs.keys()
     if isinstance(target, str) and twice:
         raise UsageError(f"{', '.join(sorted(twice))} is given twice: in arguments and as a keyword", "leave out one")
-    if options.inputs and (args or (kwargs and not isinstance(target, str))):
+    from archscope.observation import hold_tensors, observe_call
+
+    if options.inputs and (args or hold_tensors(kwargs)):
         raise UsageError("inputs are given twice: as values and in words", "leave out one of them")
-    from archscope.observation import observe_call
 
     return _summarise(observe_call(target, options, (args, kwargs)))
+
+
+def _find_shapes(
+    target: "nn.Module | str", args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[tuple[InputSpec, ...], dict[str, Any]]:
+    """Where positional arguments stand for tensors: their shapes, and the keywords with what forward takes plain."""
+    if not args or not all(map(speaks_of_shapes, args)):
+        return (), {}
+    from archscope.observation import hold_tensors, list_plain_parameters
+
+    plain = list_plain_parameters(target)
+    shapes = [value for place, value in enumerate(args) if place not in plain]
+    if not shapes or hold_tensors(kwargs):
+        return (), {}
+    return read_shapes(shapes), {plain[place]: args[place] for place in plain if place < len(args)} | dict(kwargs)
 
 
 def _list_own_keywords(module: "nn.Module", said: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,16 +1,25 @@
 """What Python callers give, checked before any work: targets, inputs, modes, counts and ranges."""
 
-from collections.abc import Sequence
-from math import isfinite
+from collections.abc import Iterable, Sequence
+from math import isfinite, prod
+from numbers import Integral, Real
 from typing import Any, TypeAlias, get_args
 
-from archscope.core.errors import UnknownNameError, UsageError
+from archscope.core.errors import InputSpecError, UnknownNameError, UsageError
 from archscope.core.trace import Mode
-from archscope.core.words import InputSpec, parse_count, parse_input, parse_memory
+from archscope.core.words import (
+    LARGEST_SIZE,
+    MOST_DIMENSIONS,
+    MOST_ELEMENTS,
+    InputSpec,
+    parse_count,
+    parse_input,
+    parse_memory,
+)
 
-Inputs: TypeAlias = str | int | Sequence[str | InputSpec] | Sequence[int]
-"""Inputs in the words of `--input`: `"32"`, `"3x32x32"`, `["input_ids=1x128:int64"]`; parsed already; or one shape as
-integers, `(3, 32, 32)`, or one side, `32`."""
+Inputs: TypeAlias = str | int | Sequence[str | InputSpec | Sequence[int]] | Sequence[int]
+"""Inputs in the words of `--input`: `"32"`, `"3x32x32"`, `["input_ids=1x128:int64"]`; parsed already; one shape as
+integers, `(3, 32, 32)`, or one side, `32`; or a list of whole shapes, `[(1, 3, 32, 32), (1, 10)]`."""
 Count: TypeAlias = int | str
 """A number, or a word such as `"5M"`."""
 
@@ -32,13 +41,59 @@ def read_inputs(words: Inputs) -> tuple[InputSpec, ...]:
     if isinstance(words, str) or _is_size(words):
         return (parse_input(str(words)),)
     if isinstance(words, (tuple, list)):
-        if words and all(map(_is_size, words)):
+        if is_shape(words):
             return (parse_input("x".join(map(str, words))),)
-        if speaks_of_inputs(words):
-            return tuple(parse_input(word) if isinstance(word, str) else word for word in words)
+        if all(isinstance(item, (str, InputSpec)) or is_shape(item) for item in words):
+            return tuple(map(_read_input, words))
     raise UsageError(
         f"inputs cannot be read from {_show(words)}",
         'give a shape in words, "3x32x32" or ["input_ids=1x128:int64"], or tensors in place of it',
+    )
+
+
+def _read_input(word: Any) -> InputSpec:
+    return word if isinstance(word, InputSpec) else parse_input(word) if isinstance(word, str) else _read_shape(word)
+
+
+def is_shape(value: object) -> bool:
+    """Whether a value is a shape: whole numbers in a tuple, a list or a torch.Size (which is a tuple)."""
+    return isinstance(value, (tuple, list)) and bool(value) and all(map(_is_size, value))
+
+
+def speaks_of_shapes(value: object) -> bool:
+    """Whether a value is a shape or a list of shapes, or was meant to be one: `(1, 3, 32.0, 32)`."""
+    if not isinstance(value, (tuple, list)):
+        return False
+    return _resembles_shape(value) or (bool(value) and all(map(_resembles_shape, value)))
+
+
+def _resembles_shape(value: object) -> bool:
+    return (
+        isinstance(value, (tuple, list))
+        and any(map(_is_size, value))
+        and all(isinstance(item, Real) or item is None for item in value)
+    )
+
+
+def read_shapes(values: Iterable[Any]) -> tuple[InputSpec, ...]:
+    """Inputs of those shapes, batches included; a list of shapes is several inputs. Raises InputSpecError."""
+    shapes = [shape for value in values for shape in ((value,) if _resembles_shape(value) else value)]
+    return tuple(map(_read_shape, shapes))
+
+
+def _read_shape(sizes: Sequence[Any]) -> InputSpec:
+    shape = tuple(sizes)
+    wrong = next((size for size in shape if not _is_size(size) or not 1 <= size <= LARGEST_SIZE), None)
+    if wrong is not None or not is_shape(shape):
+        problem = f"{wrong} is no whole number from 1 to {LARGEST_SIZE:,}"
+    elif len(shape) > MOST_DIMENSIONS:
+        problem = f"it has {len(shape)} dimensions, more than {MOST_DIMENSIONS}"
+    elif prod(shape) > MOST_ELEMENTS:
+        problem = f"it has {prod(shape):,} elements, more than a tensor can hold"
+    else:
+        return InputSpec(None, tuple(map(int, shape)), None)
+    raise InputSpecError(
+        f"{shape} is no shape of an input: {problem}", "give every size, the batch first: (1, 3, 224, 224)"
     )
 
 
@@ -100,7 +155,7 @@ def list_words(words: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def _is_size(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _show(value: object) -> str:

@@ -14,7 +14,7 @@ import torch
 
 from archscope.benchmarking.options import TrainingOptions
 from archscope.benchmarking.results import TrainingVerdict
-from archscope.core.errors import ArchscopeError
+from archscope.core.errors import ArchscopeError, read_message
 from archscope.core.finding import Finding
 from archscope.machine.precision import Execution
 from archscope.modules import call_method, set_training
@@ -54,7 +54,7 @@ class TrainingCheck:
             with keep_random_state():
                 verdict = self._check(text, arguments, device)
         except (ArchscopeError, torch.OutOfMemoryError) as error:
-            verdict = self.fail(" ".join(str(error).split()))
+            verdict = self.fail(" ".join(read_message(error).split()))
         return replace(verdict, seconds=time.monotonic() - started)
 
     def _check(self, text: str, arguments: Mapping[str, Any], device: torch.device) -> TrainingVerdict:

@@ -1,8 +1,5 @@
 """Where an answer goes: text on stdout, or a file written beside its place and renamed."""
 
-import os
-import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +7,7 @@ from archscope.core.errors import OutputError
 from archscope.core.files import check_writable, write_text
 from archscope.rendering.formats import RenderOptions, TableFormat, find_format, find_format_by_suffix
 from archscope.rendering.report import GITHUB, Report
+from archscope.rendering.stdout import describe_stdout, write_stdout
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +56,6 @@ def choose_output(word: str | None, path: Path | None, *, findings: bool = False
     if path is not None and not (path.exists() and not path.is_file() and not path.is_dir()):
         check_writable(path.resolve() if path.is_symlink() else path)
     return Output(chosen, path)
-
-
-def describe_stdout() -> RenderOptions:
-    """The width, colours and encoding of stdout; a pipe has no width and no colours."""
-    encoding = sys.stdout.encoding or "utf-8"
-    if not sys.stdout.isatty():
-        return RenderOptions(encoding=encoding)
-    color = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return RenderOptions(width=shutil.get_terminal_size().columns, color=color, encoding=encoding)
-
-
-def write_stdout(text: str) -> None:
-    """Write and flush; a character that stdout cannot carry becomes a question mark."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
-    sys.stdout.flush()
 
 
 def _write_device(path: Path, text: str) -> None:

@@ -35,6 +35,10 @@ class ArchscopeError(Exception):
         self.remedy = remedy
         """What to do about it, one or more lines; empty where the message says it."""
 
+    def __str__(self) -> str:
+        """The message, and the remedy on indented lines beneath it, as the command line prints them."""
+        return "\n".join([self.message, *(f"  {line}" for line in self.remedy.splitlines())])
+
     def __reduce__(self) -> tuple[object, ...]:
         """So that errors cross processes, whatever their constructors take."""
         return _restore, (type(self), self.args, self.__dict__)
@@ -71,7 +75,7 @@ class UnknownArgumentError(UnknownNameError):
 class UnknownLayerError(UnknownNameError, KeyError):
     """A layer path that the trace does not have."""
 
-    __str__ = UsageError.__str__  # KeyError would show the repr of its message
+    __str__ = UsageError.__str__  # KeyError would show a repr
 
 
 class InputSpecError(UsageError):
@@ -112,6 +116,11 @@ class ModelError(ArchscopeError):
     """The traced model raised."""
 
     exit_code = 3
+
+
+def read_message(error: BaseException) -> str:
+    """What an exception says, without the remedy."""
+    return error.message if isinstance(error, ArchscopeError) else str(error)
 
 
 def suggest_names(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
-from archscope.core.errors import ModelError
+from archscope.core.errors import ModelError, read_message
 from archscope.core.progress import track
 from archscope.core.words import TraceOptions
 from archscope.counters import tools
@@ -85,7 +85,9 @@ def _run(counter: Counter, subject: RunnableTarget) -> ToolCount:
         except NoRoomError as error:
             troubles.append(f"not run on {place}: {error}")
         except Exception as error:  # noqa: BLE001  a tool that crashes is a row
-            troubles.append(f"on {place}: {type(error).__name__}: {' '.join(str(error).split())[:LONGEST_ERROR]}")
+            troubles.append(
+                f"on {place}: {type(error).__name__}: {' '.join(read_message(error).split())[:LONGEST_ERROR]}"
+            )
         else:
             return _reconcile(counter, replace(blank, place=place), subject.observed, count)
     return replace(blank, error="; ".join(troubles))

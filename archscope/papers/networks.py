@@ -240,7 +240,7 @@ class Networks:
             try:
                 self._traced[key] = Net(observe())
             except ArchscopeError as error:
-                raise MeasureError(str(error)) from error
+                raise MeasureError(error.message) from error
         return self._traced[key]
 
 

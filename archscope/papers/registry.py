@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from archscope.core.errors import read_message
 from archscope.core.table import Table
 from archscope.papers.measurement import MeasureError, Measurement
 from archscope.papers.published import Fact, read_amount
@@ -100,4 +101,4 @@ class Paper:
         try:
             return measurer(case)
         except FAILURES as error:
-            raise MeasureError(str(error) or type(error).__name__) from error
+            raise MeasureError(read_message(error) or type(error).__name__) from error

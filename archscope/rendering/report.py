@@ -23,6 +23,7 @@ from archscope.rendering.formats import (
     find_format_by_suffix,
 )
 from archscope.rendering.html import render_html
+from archscope.rendering.stdout import describe_stdout, write_stdout
 
 HEAD_LINES = 16
 """Of a report that a REPL shows."""
@@ -100,11 +101,11 @@ class Report(ABC):
         place = Path(path).expanduser()
         if place.is_dir():
             raise OutputError(f"cannot write {path}: it is a folder", "name a file in it")
-        write_text(place, self.render_format(find_format_by_suffix(place), RenderOptions()))
+        write_text(place.resolve(), self.render_format(find_format_by_suffix(place), RenderOptions()))
 
     def show(self) -> None:
-        """Print the report as plain text."""
-        print(self, end="")  # noqa: T201  what a notebook or a script asks for
+        """Print the report as the command does: fitted to the terminal, in its colours and characters."""
+        write_stdout(self.render("table", describe_stdout()))
 
     def __str__(self) -> str:
         return self.render("plain")

@@ -82,7 +82,7 @@ COLUMNS = (
 
 CLASS_SCORES = " (class scores)"
 UNKNOWN = "unknown"
-MEMORY_NOTE = "memory: of the row's output; total: of the outputs of all layers, shown or not"
+MEMORY_NOTE = "memory: of the row's output; in the total, of all layers, shown or not"
 FAILED = "failed"
 """In place of the output of a layer that raised."""
 

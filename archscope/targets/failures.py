@@ -7,7 +7,7 @@ from types import FrameType
 
 import torch
 
-from archscope.core.errors import TargetError
+from archscope.core.errors import TargetError, read_message
 
 _CUT = 300
 """Characters of a message that are shown."""
@@ -30,7 +30,7 @@ def explain_failure(error: BaseException, doing: str, remedy: str = "") -> Targe
 
 def describe_error(error: BaseException) -> str:
     """`ValueError: what it said`, on one line."""
-    said = error.msg if isinstance(error, SyntaxError) else str(error)
+    said = error.msg if isinstance(error, SyntaxError) else read_message(error)
     text = re.sub(r"\s+", " ", str(said)).strip()
     text = text if len(text) <= _CUT else text[: _CUT - 3] + "..."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

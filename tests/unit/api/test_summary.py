@@ -1,5 +1,6 @@
 """What a summary is in Python: looked up, iterated over, shown, taken away and saved. Values are hand arithmetic."""
 
+import csv
 import json
 import re
 import sys
@@ -12,6 +13,7 @@ from torch import nn
 
 import archscope
 from archscope.core.errors import ArchscopeError, MissingPackageError, UnknownLayerError, UnknownNameError, UsageError
+from archscope.rendering import FORMATS
 
 
 class Block(nn.Module):
@@ -69,7 +71,7 @@ class TestLookUp:
         with pytest.raises(KeyError) as caught:
             summary[name]
         assert isinstance(caught.value, (UnknownLayerError, UnknownNameError))
-        assert str(caught.value) == f"unknown layer {name!r}"
+        assert str(caught.value).splitlines()[0] == f"unknown layer {name!r}"
         assert "fc" in summary
         assert name not in summary
         assert 3 not in summary
@@ -103,7 +105,8 @@ class TestRecords:
         record = records[2]
         assert record["path"] == "block.conv"
         assert record["output_shape"] == (1, 4, 8, 8)
-        assert record["output_bytes"] == 4 * 8 * 8 * 4
+        assert record["output_bytes"] == record["activation_bytes"] == 4 * 8 * 8 * 4
+        assert records[0]["activation_bytes"] == summary.activation_bytes == 3 * 4 * 8 * 8 * 4 + 5 * 4
         json.dumps(records)
 
     def test_pandas_is_optional(self, summary: archscope.Summary, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,11 +173,43 @@ class TestSaved:
         assert archscope.load(path)["fc"].macs == FC_MACS
         assert archscope.load(path).trace.ops == ()
 
-    @pytest.mark.parametrize("suffix", ["csv", "md", "tex", "txt"])
-    def test_the_suffix_picks_the_format(self, summary: archscope.Summary, tmp_path: Path, suffix: str) -> None:
-        path = tmp_path / f"net.{suffix}"
-        summary.save(path)
-        assert "Conv2d" in path.read_text(encoding="utf-8")
+    @pytest.mark.parametrize(
+        ("suffix", "word"),
+        [("csv", "csv"), ("CSV", "csv"), ("md", "md"), ("markdown", "md"), ("tex", "tex"), ("txt", "plain")],
+    )
+    def test_the_suffix_picks_the_format(self, tmp_path: Path, suffix: str, word: str) -> None:
+        """Of every report, and for every suffix that the command knows."""
+        assert {suffix.removeprefix(".") for entry in FORMATS for suffix in entry.suffixes} == {
+            "csv", "md", "markdown", "tex", "txt", "json",
+        }  # fmt: skip
+        net = Net()
+        for report in (
+            archscope.trace(net, IMAGE),
+            archscope.table(net, inputs="8"),
+            archscope.explain(net, "block.conv", inputs="8"),
+            archscope.explain(net, inputs="8"),
+            archscope.budget(net, max_params=1000, inputs="8"),
+            archscope.list_models("vgg11"),
+        ):
+            path = tmp_path / f"net.{suffix}"
+            report.save(str(path))
+            assert path.read_text(encoding="utf-8") == report.render(word)
+
+    def test_a_csv_file_is_read_as_one(self, summary: archscope.Summary, tmp_path: Path) -> None:
+        summary.save(tmp_path / "net.csv")
+        with open(tmp_path / "net.csv", encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["layer"] for row in rows] == [
+            "", "block", "block.conv", "block.relu", "block.relu (call 2)", "fc",
+        ]  # fmt: skip
+        assert [row["leaf"] for row in rows] == ["False", "False", "True", "True", "True", "True"]
+        assert [row["memory"] for row in rows] == ["3092", "3072", "1024", "1024", "1024", "20"]  # 4*8*8*4 and 5*4
+        assert len(rows) == len(summary.layers)
+
+    def test_a_link_stays_a_link(self, summary: archscope.Summary, tmp_path: Path) -> None:
+        (tmp_path / "link.csv").symlink_to(tmp_path / "net.csv")
+        summary.save(tmp_path / "link.csv")
+        assert (tmp_path / "link.csv").is_symlink()
 
     def test_a_suffix_that_is_none_is_refused(self, summary: archscope.Summary, tmp_path: Path) -> None:
         with pytest.raises(UnknownNameError):

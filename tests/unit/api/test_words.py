@@ -105,6 +105,7 @@ def test_what_cannot_be_done_is_told(call: Callable[[], object], kind: type[Arch
         call()
     assert message in str(caught.value)
     assert caught.value.remedy
+    assert all(line in str(caught.value) for line in caught.value.remedy.splitlines())
 
 
 def test_a_failed_pass_keeps_no_budget(tmp_path: Any) -> None:
@@ -117,6 +118,22 @@ def test_a_failed_pass_keeps_no_budget(tmp_path: Any) -> None:
         archscope.budget(str(path), max_macs=1000)
     with pytest.raises(DataError, match="baseline"):
         archscope.budget(Perceiver(), inputs="inputs=1x4", baseline=path)
+
+
+def test_an_error_says_its_remedy() -> None:
+    """What a traceback shows is what the command prints: the message, and what to do about it beneath."""
+    with pytest.raises(UnknownNameError) as caught:
+        archscope.trace("resnt18")
+    first, *rest = str(caught.value).splitlines()
+    assert first == caught.value.message == "unknown model 'resnt18'"
+    assert rest == [f"  {line}" for line in caught.value.remedy.splitlines()]
+    assert "did you mean resnet18" in rest[0]
+    assert str(UsageError("no way out")) == "no way out"
+    with pytest.raises(KeyError, match="unknown layer 'covn1'\n  did you mean conv1"):
+        archscope.trace("resnet18", inputs="64")["covn1"]
+    with pytest.raises(archscope.ForwardError) as failed:
+        archscope.trace("alexnet", inputs="32")
+    assert "smallest square that works" in str(failed.value)
 
 
 def test_errors_cross_processes() -> None:

@@ -28,12 +28,15 @@ def make_environment(**more: str) -> dict[str, str]:
 
 
 def run_in_terminal(words: list[str], columns: int, **environment: str) -> str:
+    """What a terminal of that many columns is sent by the command."""
+    return send_to_terminal([*COMMAND, *words], columns, **environment)
+
+
+def send_to_terminal(command: list[str], columns: int, **environment: str) -> str:
     """What a terminal of that many columns is sent."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    process = subprocess.Popen(
-        [*COMMAND, *words], stdin=theirs, stdout=theirs, stderr=theirs, env=make_environment(**environment)
-    )
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=make_environment(**environment))
     os.close(theirs)
     received = b""
     while True:
@@ -61,7 +64,7 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("name", "start"),
         [
-            ("x.csv", "layer,count,type,output,params,macs,share\n"),
+            ("x.csv", "layer,count,type,output,params,macs,share,depth,leaf,memory\n"),
             ("x.md", "**residual** (1x3x6x6 · eval · meta)\n"),
             ("x.tex", "% residual\n"),
             ("x.txt", "residual   "),
@@ -180,3 +183,18 @@ class TestTerminals:
     def test_no_color(self, saved: Path) -> None:
         assert "\x1b[" not in run_in_terminal(["trace", str(saved)], 100, NO_COLOR="1")
         assert "\x1b[" not in run_in_terminal(["trace", str(saved)], 100, TERM="dumb")
+
+    @pytest.mark.parametrize(
+        ("columns", "environment"), [(60, {}), (100, {"NO_COLOR": "1"}), (60, {"PYTHONIOENCODING": "ascii"})]
+    )
+    def test_show_prints_what_the_command_prints(self, saved: Path, columns: int, environment: dict[str, str]) -> None:
+        code = f"import archscope; s = archscope.load({str(saved)!r}); s.show(); archscope.table(s).show(); s.show(1)"
+        shown = send_to_terminal([sys.executable, "-P", "-c", code], columns, **environment)
+        words = (["trace", str(saved)], ["table", str(saved)], ["trace", str(saved), "--depth", "1"])
+        assert shown == "".join(run_in_terminal(list(line), columns, **environment) for line in words)
+
+    def test_show_in_a_pipe(self, saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["trace", str(saved)]) == 0
+        printed = capsys.readouterr().out
+        archscope.load(saved).show()
+        assert capsys.readouterr().out == printed

@@ -35,7 +35,7 @@ def test_a_gpu_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("CUDA error: busy\nmore")
 
     monkeypatch.setattr(torch, "empty", refuse)
-    with pytest.raises(UsageError, match=r"^--device cuda cannot be used: CUDA error: busy$"):
+    with pytest.raises(UsageError, match=r"^--device cuda cannot be used: CUDA error: busy\n  available: cpu"):
         find_device("cuda")
 
 

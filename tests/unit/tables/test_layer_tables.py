@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from archscope.core.cost import CostReport
-from archscope.core.errors import UnknownNameError
+from archscope.core.errors import UnknownNameError, UsageError
 from archscope.core.table import Table, get_value, place_cells
 from archscope.core.trace import Trace
+from archscope.tables.layer_columns import NAMES, check_columns
 from archscope.tables.layer_filter import LayerFilter
 from archscope.tables.layers import LayerTableOptions, build_layer_table
 
@@ -37,7 +38,10 @@ class TestTree:
     def test_rows_columns_and_conditions(self, chain: Any) -> None:
         table = tabulate(chain, title="A chain")
         assert [column.key for column in table.columns] == [
-            "layer", "count", "type", "output", "params", "macs", "share",
+            "layer", "count", "type", "output", "params", "macs", "share", "depth", "leaf", "memory",
+        ]  # fmt: skip
+        assert [column.key for column in table.columns if not column.hidden] == [
+            "layer", "type", "output", "params", "macs", "share",
         ]  # fmt: skip
         assert (table.title, table.subtitle) == ("A chain", "1x3x8x8 · eval · meta")
         rows = read(table)
@@ -58,6 +62,14 @@ class TestTree:
         assert note == (
             "1.442 K parameters (5.63 KiB), all trainable · 23.68 KMACs = 47.36 KFLOPs "
             "(1 MAC = 2 FLOPs; convolution, linear, attention) · nothing uncounted"
+        )
+
+    def test_the_totals_say_activations_and_their_memory(self, chain: Any) -> None:
+        trace, costs = chain
+        counted = replace(costs, activations=8 * 8 * 8 + 16 * 4 * 4 + 10)
+        assert tabulate((trace, counted)).notes[1] == (
+            "778 activations (outputs of convolution and linear layers) · "
+            "5.54 KiB of activation memory (outputs of all layers, in-place ones too)"
         )
 
     def test_runs_are_one_row_with_the_numbers_of_each(self, residual: Any) -> None:
@@ -182,7 +194,7 @@ class TestSelection:
     def choose(self, pair: Any, **selection: Any) -> tuple[list[str], str]:
         table = tabulate(pair, selection=LayerFilter(**selection))
         assert all(row.depth is None for row in table.rows)
-        return [row["layer"] for row in read(table)], table.notes[1]
+        return [row["layer"] for row in read(table)], table.notes[2]
 
     def test_the_largest(self, chain: Any) -> None:
         assert self.choose(chain, top=2) == (["conv1", "conv2"], "2 of 6 layer calls, largest MACs first")
@@ -190,8 +202,8 @@ class TestSelection:
 
     @pytest.mark.parametrize(
         ("sort", "first"),
-        [("macs", "conv1"), ("share", "conv1"), ("params", "fc"), ("output", "conv1"), ("layer", "conv1"),
-         ("type", "conv1"), ("order", "conv1")],
+        [("macs", "conv1"), ("share", "conv1"), ("params", "fc"), ("memory", "conv1"), ("output", "conv1"),
+         ("layer", "conv1"), ("type", "conv1"), ("order", "conv1")],
     )  # fmt: skip
     def test_every_key_sorts(self, chain: Any, sort: str, first: str) -> None:
         names, _ = self.choose(chain, sort=sort)
@@ -228,3 +240,88 @@ class TestSelection:
         with pytest.raises(UnknownNameError) as caught:
             self.choose(chain, pattern="Conv3d")
         assert "Conv2d" in caught.value.remedy
+
+
+# Bytes of the outputs of the chain's layers: float32, four bytes each.
+CHAIN_BYTES = {
+    "conv1": 8 * 8 * 8 * 4, "relu1": 8 * 8 * 8 * 4, "conv2": 16 * 4 * 4 * 4,
+    "pool": 16 * 2 * 2 * 4, "flatten": 64 * 4, "fc": 10 * 4,
+}  # fmt: skip
+
+
+class TestColumns:
+    def test_every_column(self, chain: Any) -> None:
+        rows = read(tabulate(chain, columns=NAMES))
+        assert [row["memory"] for row in rows] == [sum(CHAIN_BYTES.values()), *CHAIN_BYTES.values()]
+        assert [row["memory_share"] for row in rows][:2] == [None, 2048 / 5672]
+        assert [row["params_share"] for row in rows] == [None, 216 / 1442, None, 576 / 1442, None, None, 650 / 1442]
+        assert [row["kernel"] for row in rows] == [None, "3x3", None, "3x3", "2x2", None, None]
+        assert [row["input"] for row in rows][:4] == ["1x3x8x8", "1x3x8x8", "1x8x8x8", "1x8x8x8"]
+        assert [row["leaf"] for row in rows] == [False] + [True] * 6
+        assert [row["depth"] for row in rows] == [0] + [1] * 6
+
+    def test_a_call_that_holds_others_has_the_sum_of_theirs(self, residual: Any) -> None:
+        rows = read(tabulate(residual, columns=("layer", "output", "memory"), fold=False))
+        one = 4 * 6 * 6 * 4
+        assert [row["memory"] for row in rows] == [4 * one, one, 3 * one, one, one, one, one, one, one]
+
+    def test_the_chosen_ones_in_their_order_the_layer_first(self, chain: Any) -> None:
+        table = tabulate(chain, columns=check_columns("Kernel, input ,layer,params-share"))
+        shown = [column.key for column in table.columns if not column.hidden]
+        assert shown == ["layer", "kernel", "input", "params_share"]
+        assert [column.key for column in table.columns if column.hidden] == ["depth", "leaf"]
+
+    def test_every_name_and_all(self, chain: Any) -> None:
+        assert check_columns("all") == NAMES == check_columns(NAMES)
+        for name in NAMES:
+            columns = tabulate(chain, columns=check_columns([name])).columns
+            assert len({column.key for column in columns}) == len(columns)
+
+    @pytest.mark.parametrize("words", ["", " ", ",", "memory,,macs", "memori", "layer,Memory,memory", "all,macs"])
+    def test_what_is_no_column(self, words: str) -> None:
+        with pytest.raises(UsageError) as caught:
+            check_columns(words)
+        assert caught.value.remedy
+
+    def test_the_nearest_name_is_said(self) -> None:
+        with pytest.raises(UnknownNameError, match="unknown column 'memori'\n  did you mean memory"):
+            check_columns("memori")
+
+    def test_beside_what_a_list_is_sorted_by_stands_its_share(self, chain: Any) -> None:
+        for sort, numbers in (("params", [650 / 1442, 576 / 1442]), ("memory", [2048 / 5672] * 2)):
+            table = tabulate(chain, selection=LayerFilter(sort=sort, top=2))
+            keys = [column.key for column in table.columns if not column.hidden and not column.optional]
+            assert keys[-2:] == [sort, f"{sort}_share"]
+            assert [row[f"{sort}_share"] for row in read(table)] == numbers
+
+    def test_what_is_shown_of_memory_is_explained(self, chain: Any) -> None:
+        assert not any(note.startswith("memory:") for note in tabulate(chain).notes)
+        assert any(note.startswith("memory:") for note in tabulate(chain, columns=("layer", "memory")).notes)
+
+    def test_a_call_again_counts_its_output_again(self, handmade: Any) -> None:
+        net = handmade((1, 4, 6, 6))
+        net.enter("", "Net", 0)
+        x = net.convolve("conv", net.convolve("conv", 0, 4, 6, padding=1), 4, 6, padding=1)
+        net.leave(x)
+        rows = read(tabulate(net.build(x), columns=("layer", "output", "memory", "params_share")))
+        assert [row["memory"] for row in rows] == [2 * 576, 576, 576]
+        assert [row["params_share"] for row in rows] == [None, 1.0, None]
+
+    def test_a_failed_layer_has_no_memory(self, handmade: Any) -> None:
+        net = handmade((1, 3, 4, 4))
+        net.enter("", "Net", 0)
+        x = net.convolve("conv", 0, 2, 4, padding=1)
+        net.enter("fc", "Linear", x, in_features=7)
+        net.fail("shapes cannot be multiplied")
+        rows = read(tabulate(net.build(), columns=NAMES))
+        assert [row["memory"] for row in rows] == [2 * 4 * 4 * 4, 2 * 4 * 4 * 4, None]
+
+    def test_what_a_container_holds_itself_has_no_memory(self, handmade: Any) -> None:
+        net = handmade((1, 4))
+        net.enter("", "Net", 0)
+        weight = net.add_parameter("weight", (4, 4))
+        x = net.connect("fc", 0, 4)
+        x = net.run("aten.mm", [x, weight], (1, 4), 16)
+        net.leave(x)
+        rows = read(tabulate(net.build(x), selection=LayerFilter(sort="memory")))
+        assert [(row["layer"], row["memory"]) for row in rows] == [("fc", 16), ("net (own)", 0)]
