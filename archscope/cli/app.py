@@ -8,7 +8,7 @@ import typer
 
 from archscope.cli import bench, budget, explain, fit, models, schema, table, trace, train, verify
 from archscope.cli.failures import print_error, report_error
-from archscope.cli.output import write_stdout
+from archscope.rendering.stdout import write_stdout
 from archscope.version import __version__
 
 app = typer.Typer(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from archscope.cli.command import command
-from archscope.cli.output import write_stdout
+from archscope.rendering.stdout import write_stdout
 
 
 @command(

@@ -27,6 +27,12 @@ _COUNT = Column("count", "count", align="right", kind="number", hidden=True)
 
 NAMES = tuple(_BY_KEY)
 """The words of `--columns`, in the order that a table of all of them has."""
+_KEYS = {
+    **{column.title.casefold().replace(" ", "_"): column.key for column in _ALL},
+    **dict.fromkeys(("macs_share", "share_of_macs"), "share"),
+    **{name: name for name in NAMES},
+}
+"""What a column answers to: its key, and its heading."""
 EVERY = "all"
 """The word for all of them."""
 
@@ -46,14 +52,17 @@ def check_columns(words: str | Iterable[str]) -> tuple[str, ...]:
     Raises UnknownNameError for a word that names none, UsageError where there is none or one comes twice.
     """
     listed = words.split(",") if isinstance(words, str) else words
-    keys = [word.strip().casefold().replace("-", "_") for word in listed]
-    if keys == [EVERY]:
+    names = [word.strip().casefold().replace("-", "_").replace(" ", "_") for word in listed]
+    if names == [EVERY]:
         return NAMES
-    if not any(keys):
-        raise UsageError("no column is named", f"known: {', '.join(NAMES)}, or all")
+    known = f"known: {', '.join(NAMES)}; or all of them: all"
+    if not any(names):
+        raise UsageError("no column is named", known)
+    for name in names:
+        if name not in _KEYS:
+            raise UnknownNameError("column", name, NAMES, known)
+    keys = [_KEYS[name] for name in names]
     for key in keys:
-        if key not in NAMES:
-            raise UnknownNameError("column", key, NAMES, f"known: {', '.join(NAMES)}, or all of them: all")
         if keys.count(key) > 1:
             raise UsageError(f"column {key!r} is named twice", "leave out one of them")
     return ("layer", *(key for key in keys if key != "layer"))

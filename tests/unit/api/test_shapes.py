@@ -28,7 +28,7 @@ class Resized(nn.Module):
 
 
 class Resizing(nn.Module):
-    def forward(self, x, size=(3, 3)):  # type: ignore[no-untyped-def]  # a default says it too
+    def forward(self, x, size=(3, 3)):  # a default says it too
         return nn.functional.interpolate(x, size=size)
 
 
@@ -113,7 +113,7 @@ def test_other_readings_stay() -> None:
     """Lists of tensors and of floats, and what stands beside a tensor, reach forward as they are."""
 
     class Sum(nn.Module):
-        def forward(self, items, more=None):  # type: ignore[no-untyped-def]
+        def forward(self, items, more=None):
             return sum(items) + (0 if more is None else more.sum())
 
     assert archscope.trace(Sum(), [torch.zeros(2), torch.zeros(2)])[""].output_shape == (2,)

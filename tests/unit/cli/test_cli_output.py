@@ -17,7 +17,8 @@ import pytest
 import archscope
 from archscope.api import Summary
 from archscope.cli.app import main
-from archscope.cli.output import choose_output, describe_stdout
+from archscope.cli.output import choose_output
+from archscope.rendering.stdout import describe_stdout
 
 COMMAND = [sys.executable, "-P", "-m", "archscope"]
 

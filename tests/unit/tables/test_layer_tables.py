@@ -271,6 +271,11 @@ class TestColumns:
         assert shown == ["layer", "kernel", "input", "params_share"]
         assert [column.key for column in table.columns if column.hidden] == ["depth", "leaf"]
 
+    def test_a_heading_names_its_column_too(self) -> None:
+        assert check_columns("MACs,parameters,share of memory,macs_share") == (
+            "layer", "macs", "params", "memory_share", "share",
+        )  # fmt: skip
+
     def test_every_name_and_all(self, chain: Any) -> None:
         assert check_columns("all") == NAMES == check_columns(NAMES)
         for name in NAMES:
