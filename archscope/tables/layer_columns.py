@@ -52,7 +52,7 @@ def check_columns(words: str | Iterable[str]) -> tuple[str, ...]:
     Raises UnknownNameError for a word that names none, UsageError where there is none or one comes twice.
     """
     listed = words.split(",") if isinstance(words, str) else words
-    names = [word.strip().casefold().replace("-", "_").replace(" ", "_") for word in listed]
+    names = [str(word).strip().casefold().replace("-", "_").replace(" ", "_") for word in listed]
     if names == [EVERY]:
         return NAMES
     known = f"known: {', '.join(NAMES)}; or all of them: all"

@@ -167,6 +167,15 @@ class TestSaved:
         assert loaded.costs == summary.costs
         assert archscope.trace(str(path)).params == 137
 
+    def test_an_older_file_tells_the_activation_memory_too(self, summary: archscope.Summary, tmp_path: Path) -> None:
+        """Saved before there was such a key, with operations or without."""
+        for ops in (True, False):
+            document = summary.to_dict(ops=ops)
+            for entry in (document["totals"], *document["layers"]):
+                del entry["activation_bytes"]
+            (tmp_path / "old.json").write_text(json.dumps(document))
+            assert archscope.load(tmp_path / "old.json").activation_bytes == summary.activation_bytes
+
     def test_without_operations_the_layers_are_there(self, summary: archscope.Summary, tmp_path: Path) -> None:
         path = tmp_path / "net.json"
         summary.save(path, ops=False)
