@@ -2,7 +2,7 @@
 
     import archscope
 
-    summary = archscope.trace("resnet50")  # or a torch.nn.Module and its inputs
+    summary = archscope.trace("resnet50")  # or a torch.nn.Module and its inputs, or their shapes
     summary.show()
     summary["layer1.0.conv2"].output_shape  # (1, 64, 56, 56)
 
