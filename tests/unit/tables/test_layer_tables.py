@@ -9,6 +9,7 @@ from archscope.core.cost import CostReport
 from archscope.core.errors import UnknownNameError, UsageError
 from archscope.core.table import Table, get_value, place_cells
 from archscope.core.trace import Trace
+from archscope.rendering import render
 from archscope.tables.layer_columns import NAMES, check_columns
 from archscope.tables.layer_filter import LayerFilter
 from archscope.tables.layers import LayerTableOptions, build_layer_table
@@ -298,6 +299,14 @@ class TestColumns:
             keys = [column.key for column in table.columns if not column.hidden and not column.optional]
             assert keys[-2:] == [sort, f"{sort}_share"]
             assert [row[f"{sort}_share"] for row in read(table)] == numbers
+
+    @pytest.mark.parametrize("width", [60, 70, 80, 90, 100, 120])
+    def test_every_share_has_its_bar_within_the_width(self, chain: Any, width: int) -> None:
+        table = tabulate(chain, columns=("layer", "params_share", "share", "memory_share"))
+        header, rule, *rows = render(replace(table, notes=(), subtitle=""), width=width).splitlines()[2:]
+        assert max(map(len, [header, *rows])) <= len(rule) <= width
+        bars = [sum(cell in "▏▎▍▌▋▊▉█" for cell in row) > 0 for row in rows]
+        assert bars[1] == (width >= 9 + 17 + 15 + 17 + 3 * 11)
 
     def test_what_is_shown_of_memory_is_explained(self, chain: Any) -> None:
         assert not any(note.startswith("memory:") for note in tabulate(chain).notes)
