@@ -49,29 +49,31 @@ def _list_columns(report: BenchReport) -> tuple[Column, ...]:
     times: list[Column] = []
     for phase, title in _PHASES:
         shown = any(phase in result.timings for result in report.results)
-        times.append(Column(f"{phase}_ms", title, "ms", "right", "number", hidden=not shown))
+        optional = phase == OPTIMIZER
+        times.append(Column(f"{phase}_ms", title, "ms", "right", "number", hidden=not shown, optional=optional))
         for part in ("p10", "p90", "low", "high"):
             # The interval of the whole is shown; what stands in the other columns is for programs.
             times.append(Column(f"{phase}_{part}_ms", part, "ms", "right", "number", hidden=True))
     whole = "forward" if report.step.inference else "step"
-    several = len({result.variant for result in report.results}) > 1
+    devices = {result.variant.device for result in report.results}
+    dtypes = {result.variant.dtype for result in report.results}
     training = any(result.training is not None for result in report.results)
     return (
         Column("target", "target"),
-        Column("device", "device", hidden=not several),
-        Column("dtype", "dtype", hidden=not several),
+        Column("device", "device", hidden=len(devices) < 2),
+        Column("dtype", "dtype", hidden=len(dtypes) < 2),
         Column("batch", "batch", align="right", kind="number"),
         *times,
         Column("range", f"{whole} p10..p90", align="right", optional=True),
         Column("images_per_second", "images/s", align="right", kind="number"),
-        Column("peak_memory_bytes", "peak memory", align="right", kind="number"),
-        Column("predicted_memory_bytes", "predicted", align="right", kind="number", hidden=not _predicts(report)),
+        Column("peak_memory_bytes", "peak memory", align="right", kind="number", short="memory"),
+        Column("predicted_memory_bytes", "predicted", align="right", kind="number", optional=True, hidden=not _predicts(report)),
         Column("flops_per_second", "FLOP/s", align="right", kind="number", optional=True),
-        Column("utilisation", "of ceiling", align="right", kind="number"),
+        Column("utilisation", "of ceiling", align="right", kind="number", short="ceiling"),
         Column("first_call_ms", "first call", "ms", "right", "number", hidden=True),
         Column("macs", "MACs", align="right", kind="number", hidden=True),
-        Column("training", "short training", hidden=not training, flexible=True),
-        Column("remark", "remark", flexible=True, hidden=not any(_remark(result) for result in report.results)),
+        Column("training", "short training", hidden=not training, noted=True),
+        Column("remark", "remark", noted=True, hidden=not any(_remark(result) for result in report.results)),
     )
 
 
@@ -212,13 +214,13 @@ def build_layer_table(result: VariantResult, ceiling: Ceiling | None) -> Table:
     trains = any(layer.backward_ms is not None for layer in result.layers)
     columns = (
         Column("path", "module"),
-        Column("type", "type"),
+        Column("type", "type", optional=True),
         Column("forward_ms", "forward", "ms", "right", "number"),
         Column("backward_ms", "backward", "ms", "right", "number", hidden=not trains),
         Column("share", "share", align="right", kind="share"),
         Column("macs", "MACs", align="right", kind="number"),
-        Column("bytes", "bytes moved", align="right", kind="number"),
-        Column("intensity", "FLOPs a byte", align="right", kind="number"),
+        Column("bytes", "bytes moved", align="right", kind="number", optional=True),
+        Column("intensity", "FLOPs a byte", align="right", kind="number", optional=True),
         Column("bound", "bound"),
         Column("floor_ms", "forward at the ceiling", "ms", "right", "number", optional=True),
     )

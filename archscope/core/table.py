@@ -6,7 +6,7 @@ from typing import Literal
 Align = Literal["left", "right", "center"]
 ColumnKind = Literal["text", "number", "share"]
 RowKind = Literal["body", "total", "section"]
-Mark = Literal["", "differs", "failed", "repeat", "muted"]
+Mark = Literal["", "good", "differs", "bad", "failed", "repeat", "muted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,11 @@ class Column:
     optional: bool = False
     """True where a narrow terminal may leave the column out."""
     flexible: bool = False
-    """True where a narrow terminal may shorten the texts, at a space or comma."""
+    """True where a narrow terminal may shorten the texts, at a space or comma, or leave the column out at last."""
+    noted: bool = False
+    """True where a long text may stand in a numbered note beneath the table."""
+    short: str = ""
+    """A shorter heading for narrow terminals; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,6 @@ class Cell:
     """How many columns it covers; a row's spans add up to the number of columns."""
     short: str = ""
     """A shorter text for narrow terminals, used for the whole column or not at all; empty where there is none."""
-    tail: str = ""
-    """The end of the text that must stay where the rest is cut: `  x12 each`."""
     mark: Mark = ""
     """What a renderer may show by style; it never carries meaning alone."""
 

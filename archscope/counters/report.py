@@ -18,7 +18,7 @@ COLUMNS = (
     Column("macs", "MACs", align="right", kind="number"),
     Column("macs_difference", "difference", align="right", kind="number"),
     Column("place", "ran on", optional=True),
-    Column("why", "why", flexible=True),
+    Column("why", "why", noted=True),
 )
 
 CONVENTIONS = (

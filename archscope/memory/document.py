@@ -18,7 +18,7 @@ COLUMNS = (
     Column("part", "part"),
     Column("bytes", "bytes", align="right", kind="number"),
     Column("size", "", align="right"),
-    Column("remark", "", flexible=True),
+    Column("remark", "", noted=True),
 )
 
 MOST_LAYERS = 5

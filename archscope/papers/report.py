@@ -58,8 +58,8 @@ COLUMNS = (
     Column("quantity", "quantity", optional=True),
     Column("where", "where", optional=True),
     Column("model", "model", optional=True),
-    Column("published", "printed", align="right"),
-    Column("measured", "measured", align="right"),
+    Column("published", "printed", align="right", noted=True),
+    Column("measured", "measured", align="right", noted=True),
     Column("verdict", "verdict"),
     *(Column(key, key, hidden=True) for key in ("source", "check", "arithmetic", "explanation", "reason")),
 )

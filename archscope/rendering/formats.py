@@ -11,8 +11,9 @@ from archscope.core.codec import fill, format_document
 from archscope.core.documents.tables import ColumnEntry, TableDocument
 from archscope.core.errors import UnknownNameError
 from archscope.core.table import Cell, Row, Table, get_value, place_cells
-from archscope.rendering.grid import LayoutOptions, lay_out
+from archscope.rendering.grid import LayoutOptions
 from archscope.rendering.latex import render_latex
+from archscope.rendering.layout import lay_out
 
 
 def render_csv(table: Table) -> str:

@@ -16,7 +16,6 @@ class Glyphs:
     blocks: tuple[str, ...]
     """A bar's cell filled by one part, two parts, ..., wholly."""
     failed: str
-    ellipsis: str
     replaced: dict[int, str]
     """Characters of the texts themselves that must give way."""
 
@@ -41,7 +40,6 @@ def choose_glyphs(encoding: str) -> Glyphs:
         rule=rule,
         blocks=_BLOCKS if _carries(encoding, "".join(_BLOCKS)) else ("#",),
         failed="✗ " if _carries(encoding, "✗") else "!! ",
-        ellipsis="…" if _carries(encoding, "…") else "..",
         replaced={ord(char): plain for char, plain in _TEXTS.items() if not _carries(encoding, char)},
     )
 
@@ -54,7 +52,7 @@ def _carries(encoding: str, text: str) -> bool:
     return True
 
 
-Style = Literal["", "title", "quiet", "header", "bar", "failed", "total"]
+Style = Literal["", "title", "quiet", "header", "bar", "failed", "total", "good", "differs", "bad"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +105,6 @@ def shorten(text: str, width: int) -> str:
     return text
 
 
-def cut(text: str, width: int, ellipsis: str) -> str:
-    """`text`, or its start and an ellipsis where it does not fit."""
-    if measure(text) <= width:
-        return text
-    while text and measure(text) + len(ellipsis) > width:
-        text = text[:-1]
-    return text + ellipsis
+def find_first_word(text: str) -> str:
+    """What `shorten` leaves at least."""
+    return text.partition(", ")[0].partition(" ")[0]

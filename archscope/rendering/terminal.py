@@ -16,6 +16,9 @@ STYLES: dict[Style, str] = {
     "bar": "cyan",
     "failed": "bold red",
     "total": "bold",
+    "good": "green",
+    "differs": "yellow",
+    "bad": "red",
 }
 
 

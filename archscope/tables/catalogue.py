@@ -13,7 +13,7 @@ COLUMNS = (
     Column("macs", "MACs", align="right", kind="number"),
     Column("input", "input"),
     Column("title", "model", optional=True),
-    Column("source", "source", flexible=True),
+    Column("source", "source", flexible=True, noted=True),
 )
 
 

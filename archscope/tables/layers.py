@@ -111,7 +111,7 @@ class _RowBuilder:
         path = self._place(layer, run.label) + (f" x{count}" if count > 1 else "") + _name_call(layer)
         if layer.parent is None:
             label, path = _name_root(self.trace), ""
-        cells = self._build_layer(layer, Cell(label, path, tail=tail), self._count(layer))
+        cells = self._build_layer(layer, Cell(label, path), self._count(layer))
         return self._build_row(cells | {"count": Cell(str(count), count)}, depth)
 
     def build_flat(self, layer: LayerCall, *, inclusive: bool) -> Row:

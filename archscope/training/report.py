@@ -76,9 +76,9 @@ def _build_findings_table(result: TrainResult) -> Table:
         Column("severity", "finding"),
         Column("code", "check"),
         Column("place", "layer"),
-        Column("message", "what was found", flexible=True),
-        Column("expected", "expected", flexible=True),
-        Column("measured", "measured", flexible=True),
+        Column("message", "what was found", noted=True),
+        Column("expected", "expected", noted=True),
+        Column("measured", "measured", noted=True),
         Column("remedy", "remedy", hidden=True),
     )
     rows = tuple(_make_finding_row(finding) for finding in result.findings or (PASSED,))

@@ -7,7 +7,7 @@ import pytest
 
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.rendering import render
-from archscope.rendering.lines import cut, measure, pad, shorten
+from archscope.rendering.lines import find_first_word, measure, pad, shorten
 
 COLUMNS = (
     Column("layer", "layer"),
@@ -193,9 +193,8 @@ def test_wide_characters_take_two_cells() -> None:
         (lambda: shorten("Conv2d 7x7/2, pad 3", 18), "Conv2d 7x7/2"),
         (lambda: shorten("Conv2d 7x7/2, pad 3", 11), "Conv2d"),
         (lambda: shorten("Conv2d", 3), ""),
-        (lambda: cut("abcdef", 4, "…"), "abc…"),
-        (lambda: cut("abcdef", 4, ".."), "ab.."),
-        (lambda: cut("abcd", 4, ".."), "abcd"),
+        (lambda: find_first_word("Conv2d 7x7/2, pad 3"), "Conv2d"),
+        (lambda: find_first_word("Conv2d, 7x7"), "Conv2d"),
         (lambda: pad("ab", 5, "center"), " ab  "),
     ],
 )

@@ -1,0 +1,67 @@
+"""What stands beneath a table: its notes, those for texts too long for a cell among them, and how they are wrapped."""
+
+import re
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+
+from archscope.rendering.lines import measure
+
+SEPARATOR = " · "
+"""Between the parts of a note: the best place to break it."""
+_NUMBERED = re.compile(r"\[(\d+)\] ")
+
+
+class Notes:
+    """The notes of a table; texts that are added get numbers, those that are the same the same one."""
+
+    def __init__(self, written: Sequence[str] = ()) -> None:
+        """`written` are the table's own; their `[3] ...` are counted on."""
+        self._written = tuple(written)
+        self._last = max((int(found[1]) for note in written if (found := _NUMBERED.match(note))), default=0)
+        self._numbers: dict[str, int] = {}
+
+    def copy(self) -> "Notes":
+        """The same notes, to try something."""
+        other = Notes(self._written)
+        other._numbers = dict(self._numbers)
+        return other
+
+    def adopt(self, other: "Notes") -> None:
+        """Take what was tried."""
+        self._numbers = dict(other._numbers)
+
+    def refer(self, text: str) -> str:
+        """`[4]`, which stands for `text`."""
+        return f"[{self._numbers.setdefault(text, self._last + len(self._numbers) + 1)}]"
+
+    def __iter__(self) -> Iterator[str]:
+        """All of them: the numbered ones follow each other."""
+        numbered = [place for place, note in enumerate(self._written) if _NUMBERED.match(note)]
+        end = numbered[-1] + 1 if numbered else 0
+        yield from self._written[:end]
+        yield from (f"[{number}] {text}" for text, number in self._numbers.items())
+        yield from self._written[end:]
+
+
+def wrap_note(note: str, width: int) -> Iterator[str]:
+    """The note in lines of `width`, broken between its parts, and within a part only where it has to be."""
+    if measure(note) <= width:
+        yield note
+        return
+    line = ""
+    for part in note.split(SEPARATOR):
+        longer = f"{line}{SEPARATOR}{part}" if line else part
+        if measure(longer) <= width:
+            line = longer
+            continue
+        if line:
+            yield line
+        *whole, line = wrap_words(part, width)
+        yield from whole
+    if line:
+        yield line
+
+
+def wrap_words(text: str, width: int) -> list[str]:
+    """The text in lines of `width`, broken at spaces only: a word that is longer stays whole."""
+    return wrap(text, max(width, 20), break_long_words=False, break_on_hyphens=False) or [""]
