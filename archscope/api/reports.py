@@ -12,7 +12,8 @@ from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.units import format_exact
 from archscope.models.registry import CatalogueRow
 from archscope.rendering.findings import render_findings
-from archscope.rendering.formats import RenderOptions, TableFormat
+from archscope.rendering.formats import RenderOptions, TableFormat, escape_markdown
+from archscope.rendering.notes import fold_lines
 from archscope.rendering.report import Report
 from archscope.tables.catalogue import build_catalogue_table
 from archscope.tables.explanation import (
@@ -81,13 +82,15 @@ class ExplainReport(Report):
         if not (self.handout and chosen.name == "md"):
             return Report.render_text(self, chosen, options)
         trace, costs = self.summary.trace, self.summary.costs
-        parts = [f"# {self.summary.title}\n\n{describe_trace(trace)}\n\n{describe_totals(trace, costs)}\n"]
+        parts = [
+            f"# {escape_markdown(self.summary.title)}\n\n{describe_trace(trace)}\n\n{describe_totals(trace, costs)}\n"
+        ]
         for layer, explanation in zip(trace.layers, self.explanations, strict=True):
             heading = "#" * min(layer.depth + 2, DEEPEST_HEADING)
             table = replace(build_explanation_table(explanation), title="", subtitle="")
             flow = describe_flow(explanation)
             told = f"`{flow}`\n\n" if flow else ""
-            parts.append(f"{heading} {explanation.title}\n\n{told}{chosen.render(table, options)}")
+            parts.append(f"{heading} {escape_markdown(explanation.title)}\n\n{told}{chosen.render(table, options)}")
         return "\n".join(parts)
 
 
@@ -130,7 +133,13 @@ class BudgetReport(Report):
         """Lines in a terminal: what is broken, then what is kept and how much of it is used."""
         if chosen.name not in ("table", "plain"):
             return Report.render_text(self, chosen, options)
-        return render_findings(self.list_findings(), chosen.name) + "".join(map(_tell_kept, self.checks))
+        text = render_findings(self.list_findings(), chosen.name) + "".join(map(_tell_kept, self.checks))
+        text = fold_lines(text, options.width) if options.width else text
+        if not (options.color and chosen.name == "table"):
+            return text
+        from archscope.rendering.terminal import paint_severities
+
+        return paint_severities(text)
 
 
 def _tell_kept(check: Check) -> str:

@@ -58,6 +58,7 @@ def _list_columns(report: BenchReport) -> tuple[Column, ...]:
     devices = {result.variant.device for result in report.results}
     dtypes = {result.variant.dtype for result in report.results}
     training = any(result.training is not None for result in report.results)
+    unpredicted = not _predicts(report)
     return (
         Column("target", "target"),
         Column("device", "device", hidden=len(devices) < 2),
@@ -67,7 +68,14 @@ def _list_columns(report: BenchReport) -> tuple[Column, ...]:
         Column("range", f"{whole} p10..p90", align="right", optional=True),
         Column("images_per_second", "images/s", align="right", kind="number"),
         Column("peak_memory_bytes", "peak memory", align="right", kind="number", short="memory"),
-        Column("predicted_memory_bytes", "predicted", align="right", kind="number", optional=True, hidden=not _predicts(report)),
+        Column(
+            "predicted_memory_bytes",
+            "predicted",
+            align="right",
+            kind="number",
+            optional=True,
+            hidden=unpredicted,
+        ),
         Column("flops_per_second", "FLOP/s", align="right", kind="number", optional=True),
         Column("utilisation", "of ceiling", align="right", kind="number", short="ceiling"),
         Column("first_call_ms", "first call", "ms", "right", "number", hidden=True),
@@ -99,7 +107,8 @@ def _make_cells(result: VariantResult, report: BenchReport) -> Iterator[Cell]:
     yield Cell("" if share is None else f"{100 * share:.0f} %", share)
     yield _make_ms_cell(result.first_call_ms)
     yield Cell("" if result.macs is None else format_si(result.macs), result.macs)
-    yield Cell("" if result.training is None else tell_verdict(result.training))
+    verdict = result.training
+    yield Cell("") if verdict is None else Cell(tell_verdict(verdict), mark="good" if verdict.passed else "bad")
     yield Cell(_remark(result))
 
 

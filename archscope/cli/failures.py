@@ -6,6 +6,7 @@ import traceback
 
 import typer
 
+from archscope.rendering.stdout import wants_color
 from archscope.core.errors import ArchscopeError
 
 BUG_CODE = 101
@@ -37,7 +38,12 @@ def print_error(message: str, remedy: str = "") -> None:
     """`error: ...`, and what to do about it on indented lines beneath."""
     first, *rest = message.splitlines() or [""]
     lines = [f"error: {first}", *(f"  {line}" for line in rest), *(f"  {line}" for line in remedy.splitlines())]
-    print("\n".join(line.rstrip() for line in lines), file=sys.stderr)
+    text = "\n".join(line.rstrip() for line in lines) + "\n"
+    if wants_color(sys.stderr):
+        from archscope.rendering.terminal import paint_severities
+
+        text = paint_severities(text)
+    print(text, end="", file=sys.stderr)
 
 
 def _silence_stdout() -> None:

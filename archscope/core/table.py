@@ -30,6 +30,8 @@ class Column:
     """True where a narrow terminal may shorten the texts, at a space or comma, or leave the column out at last."""
     noted: bool = False
     """True where a long text may stand in a numbered note beneath the table."""
+    code: bool = False
+    """True where the texts are arithmetic or code, in which no sign may be taken for markup."""
     short: str = ""
     """A shorter heading for narrow terminals; empty where there is none."""
 
@@ -47,6 +49,8 @@ class Cell:
     """A shorter text for narrow terminals, used for the whole column or not at all; empty where there is none."""
     mark: Mark = ""
     """What a renderer may show by style; it never carries meaning alone."""
+    judged: str = ""
+    """The verdict on a cell that a source prints too, with the number of its note: `agrees`, `wrong [1]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class Table:
     """Lines under the table: totals in words, conventions, footnotes."""
     subtitle: str = ""
     """The conditions: `batch 1 · eval · float32`."""
+    mark: Mark = ""
+    """Of the title, where that is a verdict."""
 
 
 def get_value(column: Column, cell: Cell) -> int | float | str | None:

@@ -60,6 +60,7 @@ def build_fit_table(fit: Fit) -> Table:
         tuple(rows),
         notes=(*_explain(fit), *fit.notes),
         subtitle=f"{shapes} · {mode}",
+        mark="" if fit.fits is None else "good" if fit.fits else "bad",
     )
 
 

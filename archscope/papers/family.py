@@ -34,6 +34,12 @@ class FamilyTable(Report):
             return (narrow(self.networks),)
         return (self.table,)
 
+    def build_data_table(self) -> Table:
+        """The table with the verdicts on its cells, row by row."""
+        from archscope.papers.layout import mark_rows
+
+        return mark_rows(self.table)
+
 
 def choose_family_table(name: str, style: str | None, *, wants_one_model: bool) -> FamilyTable | None:
     """The table of the family called `name`; None where one model is meant.

@@ -9,7 +9,7 @@ import re
 from fractions import Fraction
 
 from archscope.core.table import Cell, Column, Row, Table
-from archscope.papers.layout import CellWriter, round_printed
+from archscope.papers.layout import AGREES, DIFFERS, CellWriter, round_printed
 from archscope.papers.measurement import Measurement, Numbers, UnavailableError, measure_amount
 from archscope.papers.networks import Networks
 from archscope.papers.published import Fact, index_facts
@@ -150,21 +150,24 @@ class _Winners:
         count = found.value if found is not None and isinstance(found.value, int) else printed
         remarks = [f"measured {count}"] * (count != printed) + [fact.note] * bool(fact.note)
         if not remarks:
-            return Cell(str(count), count)
+            return Cell(str(count), count, judged=AGREES if found is not None else "")
         number = self._add(f"{fact.year}, {fact.published}: {'; '.join(remarks)}")
-        return Cell(f"[{number}] {count}", count, mark="" if count == printed else "differs")
+        if count == printed:
+            return Cell(f"[{number}] {count}", count, judged=f"{AGREES} [{number}]" if found is not None else "")
+        return Cell(f"[{number}] {count}", count, mark="differs", judged=f"{DIFFERS} [{number}]")
 
     def _compare(self, printed: Fact, official: Fact, who: str) -> Cell:
         """A chart's figure, marked where it is not the winner's official one at its own precision."""
         value = float(printed.published)
         decimals = len(printed.published.partition(".")[2])
         if round_printed(read_number(official), decimals) == printed.published:
-            return Cell(printed.published, value)
+            return Cell(printed.published, value, judged=AGREES)
         known = (official.year or 0, printed.published)
         if known not in self._numbers:
             remark = f"{printed.year}: {who} prints {printed.published}, official {official.published}"
             self._numbers[known] = self._add(f"{remark}: {printed.note}" if printed.note else remark)
-        return Cell(f"[{self._numbers[known]}] {printed.published}", value, mark="differs")
+        number = self._numbers[known]
+        return Cell(f"[{number}] {printed.published}", value, mark="differs", judged=f"{DIFFERS} [{number}]")
 
     def _build_share(self, error: Fraction) -> Cell:
         share = error / self.first

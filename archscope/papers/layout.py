@@ -9,12 +9,19 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
-from archscope.core.table import Cell
+from archscope.core.documents.figures import Verdict
+from archscope.core.table import Cell, Column, Row, Table, place_cells
 from archscope.core.units import format_exact
 from archscope.papers.measurement import MeasureError, Measurement, UnavailableError
 from archscope.papers.networks import Networks
 from archscope.papers.published import Fact, index_facts, list_sources
 from archscope.papers.registry import Case, Paper
+from archscope.papers.verdicts import judge_with_reason
+
+AGREES: Verdict = "agrees"
+DIFFERS = "differs"
+MARKS = Column("marks", "marks")
+"""What programs read of a row: which of its cells agree with the printed ones, and what becomes of the others."""
 
 DASH = "-"
 """What a cell and a footnote say where the paper prints something and the network has nothing."""
@@ -95,11 +102,22 @@ class CellWriter:
         """The cell of what is shown, marked where the figure prints something else."""
         fact = self._facts.get(identifier)
         if fact is None or _agrees(fact, shown):
-            return Cell(shown.text, shown.value)
+            return Cell(shown.text, shown.value, judged=AGREES if fact is not None else "")
         number = self._add_note(place, fact, shown)
         text = shown.text or DASH
         value = shown.text or None if shown.value is None else shown.value
-        return Cell(f"[{number}] {text}" if shown.leading else f"{text} [{number}]", value, mark="differs")
+        return Cell(
+            f"[{number}] {text}" if shown.leading else f"{text} [{number}]",
+            value,
+            mark="differs",
+            judged=f"{self._judge(fact)} [{number}]",
+        )
+
+    def _judge(self, fact: Fact) -> str:
+        """The ledger's verdict; where it has none that says so, that the cell differs."""
+        found = self.measure(fact.id)
+        verdict = judge_with_reason(fact, found)[0] if found is not None else AGREES
+        return DIFFERS if verdict == AGREES else verdict
 
     def list_notes(self) -> tuple[str, ...]:
         """The footnotes, in the order of their numbers."""
@@ -122,6 +140,18 @@ class CellWriter:
         remark = f"{self._words.get(fact.quantity, '')} printed {fact.published}, measured {measured}".strip()
         self._places.setdefault(place, []).append(f"{remark}: {fact.note}" if fact.note else remark)
         return list(self._places).index(place) + 1
+
+
+def mark_rows(table: Table) -> Table:
+    """The table with a column for the verdicts on each row's cells: `agrees`, `params: wrong [1]; ops: wrong [1]`."""
+    rows = tuple(replace(row, cells=(*row.cells, Cell(_tell_marks(table, row)))) for row in table.rows)
+    return replace(table, columns=(*table.columns, MARKS), rows=rows)
+
+
+def _tell_marks(table: Table, row: Row) -> str:
+    judged = [(table.columns[start].key, cell.judged) for start, cell in place_cells(table, row) if cell.judged]
+    odd = [f"{key}: {verdict}" for key, verdict in judged if verdict != AGREES]
+    return "; ".join(odd) or (AGREES if judged else "")
 
 
 def span_cells(cells: Sequence[Cell]) -> tuple[Cell, ...]:

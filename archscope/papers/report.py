@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from archscope.core.codec import fill
-from archscope.core.documents.figures import FactEntry, SourceEntry, VerifyDocument
+from archscope.core.documents.figures import FactEntry, SourceEntry, Verdict, VerifyDocument
 from archscope.core.errors import CheckError
 from archscope.core.finding import Finding
-from archscope.core.table import Cell, Column, Row, Table
+from archscope.core.table import Cell, Column, Mark, Row, Table
 from archscope.papers.ledger import ODD, Entry
 from archscope.papers.published import Source, load_source
 from archscope.papers.verdicts import VERDICTS
@@ -64,6 +64,16 @@ COLUMNS = (
     *(Column(key, key, hidden=True) for key in ("source", "check", "arithmetic", "explanation", "reason")),
 )
 
+
+MARKS: dict[Verdict, Mark] = {
+    "agrees": "good",
+    "rounded": "good",
+    "convention": "differs",
+    "inconsistent": "bad",
+    "wrong": "bad",
+    "not recomputable": "muted",
+}
+"""How a verdict is shown."""
 
 WIDEST = 78
 """Of the line that names a source: it must fit a terminal."""
@@ -170,7 +180,7 @@ def _build_row(entry: Entry, mark: str) -> Row:
     return Row(
         (
             *map(Cell, (fact.id, fact.quantity, fact.where, fact.model, fact.published, entry.measured)),
-            Cell(entry.verdict + mark, entry.verdict, mark="differs" if entry.verdict in ODD else ""),
+            Cell(entry.verdict + mark, entry.verdict, mark=MARKS[entry.verdict]),
             *map(Cell, (entry.source, fact.check, entry.arithmetic, entry.explanation, entry.reason)),
         )
     )

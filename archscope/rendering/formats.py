@@ -11,7 +11,7 @@ from archscope.core.codec import fill, format_document
 from archscope.core.documents.tables import ColumnEntry, TableDocument
 from archscope.core.errors import UnknownNameError
 from archscope.core.table import Cell, Row, Table, get_value, place_cells
-from archscope.rendering.grid import LayoutOptions
+from archscope.rendering.fitting import LayoutOptions
 from archscope.rendering.latex import render_latex
 from archscope.rendering.layout import lay_out
 
@@ -41,7 +41,11 @@ def _list_values(table: Table, row: Row) -> dict[str, int | float | str | None]:
 
 
 def render_markdown(table: Table) -> str:
-    """The Markdown of `table`. In a tree, layers are named by their whole path: cells have no indentation."""
+    """The Markdown of `table`. In a tree, layers are named by their whole path: cells have no indentation.
+
+    No cell of a Markdown table spans columns: a line over the whole table stands in the first, in bold; any other text
+    stands in each of the columns that it is about.
+    """
     from tabulate import tabulate
 
     shown = [index for index, column in enumerate(table.columns) if not column.hidden]
@@ -65,12 +69,26 @@ def escape_markdown(text: str) -> str:
     return re.sub(r"([\\|*`~]|(?<!\w)_|_(?!\w))", r"\\\1", text)
 
 
+def format_code(text: str) -> str:
+    """`text` as a code span of a table, where only the bar has to be escaped; empty where there is none."""
+    text = text.replace("\n", " ").replace("|", "\\|")
+    if not text.strip():
+        return ""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    space = " " * (text.startswith("`") or text.endswith("`"))
+    return f"{fence}{space}{text}{space}{fence}"
+
+
 def _list_texts(table: Table, row: Row, shown: list[int]) -> list[str]:
     texts = [""] * len(table.columns)
-    for start, cell in place_cells(table, row):
-        texts[start] = escape_markdown(_name_cell(row, cell) if start == 0 else cell.text)
+    placed = place_cells(table, row)
+    for start, cell in placed:
+        text = _name_cell(row, cell) if start == 0 else cell.text
+        for index in range(start, start + (1 if len(placed) == 1 else cell.span)):
+            texts[index] = format_code(text) if table.columns[index].code else escape_markdown(text)
     texts = [texts[index] for index in shown]
-    return [f"**{text}**" if text else "" for text in texts] if row.kind == "total" else texts
+    heading = len(placed) == 1 and row.kind == "section"
+    return [f"**{text}**" if text else "" for text in texts] if heading or row.kind == "total" else texts
 
 
 def _name_cell(row: Row, cell: Cell) -> str:

@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 from archscope.core.table import Table
-from archscope.rendering.grid import PIPE_WIDTH, Grid, LayoutOptions
+from archscope.rendering.fitting import PIPE_WIDTH, LayoutOptions
+from archscope.rendering.grid import Grid
 from archscope.rendering.lines import Glyphs, Line, Piece, Style, choose_glyphs, measure
 from archscope.rendering.notes import Notes, wrap_note
+
+TITLES: dict[str, Style] = {"good": "passed", "bad": "failed"}
 
 
 def lay_out(table: Table, options: LayoutOptions) -> list[Line]:
@@ -27,14 +30,15 @@ def lay_out(table: Table, options: LayoutOptions) -> list[Line]:
 
 def _lay_out_title(table: Table, glyphs: Glyphs, body: int, width: int) -> Iterator[Line]:
     """The title, the conditions at the right end of the table where both fit, else beneath; then an empty line."""
+    style = TITLES.get(table.mark, "title")
     title, subtitle = glyphs.clean(table.title), glyphs.clean(table.subtitle)
     together = measure(title) + 2 + measure(subtitle)
     if not title and not subtitle:
         return
     if subtitle and together <= width:
         space = " " * (max(body, together) - measure(title) - measure(subtitle))
-        yield Line((Piece(title, "title"), Piece(space + subtitle, "quiet")))
+        yield Line((Piece(title, style), Piece(space + subtitle, "quiet")))
     else:
-        yield from (Line((Piece(text, "title"),)) for text in wrap_note(title, width))
+        yield from (Line((Piece(text, style),)) for text in wrap_note(title, width))
         yield from (Line((Piece(text, "quiet"),)) for text in wrap_note(subtitle, width) if text)
     yield Line()

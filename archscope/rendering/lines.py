@@ -52,7 +52,7 @@ def _carries(encoding: str, text: str) -> bool:
     return True
 
 
-Style = Literal["", "title", "quiet", "header", "bar", "failed", "total", "good", "differs", "bad"]
+Style = Literal["", "title", "quiet", "header", "bar", "failed", "total", "good", "passed", "differs", "bad"]
 
 
 @dataclass(frozen=True, slots=True)

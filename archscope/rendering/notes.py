@@ -8,6 +8,8 @@ from archscope.rendering.lines import measure
 
 SEPARATOR = " · "
 """Between the parts of a note: the best place to break it."""
+FOLD = 2
+"""Spaces before the rest of a line that was too long."""
 _NUMBERED = re.compile(r"\[(\d+)\] ")
 
 
@@ -60,6 +62,16 @@ def wrap_note(note: str, width: int) -> Iterator[str]:
         yield from whole
     if line:
         yield line
+
+
+def fold_lines(text: str, width: int) -> str:
+    """Lines of text in `width` columns, what is left of each indented beneath it."""
+    lines = []
+    for line in text.splitlines():
+        indent = " " * (len(line) - len(line.lstrip()))
+        first, *rest = wrap_words(line.strip(), width - len(indent) - FOLD)
+        lines += [indent + first, *(f"{indent}{' ' * FOLD}{part}" for part in rest)]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def wrap_words(text: str, width: int) -> list[str]:

@@ -3,17 +3,26 @@
 import os
 import shutil
 import sys
+from typing import TextIO
 
 from archscope.rendering.formats import RenderOptions
 
 
 def describe_stdout() -> RenderOptions:
-    """The width, colours and encoding of stdout; a pipe has no width and no colours."""
+    """The width, colours and encoding of stdout; a pipe has no width, and colours only where they are forced."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    if not sys.stdout.isatty():
-        return RenderOptions(encoding=encoding)
-    color = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return RenderOptions(width=shutil.get_terminal_size().columns, color=color, encoding=encoding)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return RenderOptions(width=width, color=wants_color(sys.stdout), encoding=encoding)
+
+
+def wants_color(stream: TextIO) -> bool:
+    """Whether text on `stream` is coloured, by the conventions of no-color.org and force-color.org.
+
+    NO_COLOR, set to anything, turns colours off; FORCE_COLOR turns them on, in a pipe or a dumb terminal too.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or (stream.isatty() and os.environ.get("TERM") != "dumb")
 
 
 def write_stdout(text: str) -> None:

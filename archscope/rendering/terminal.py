@@ -6,7 +6,7 @@ from io import StringIO
 from rich.console import Console
 from rich.text import Text
 
-from archscope.rendering.lines import Line, Style
+from archscope.rendering.lines import Line, Piece, Style
 
 STYLES: dict[Style, str] = {
     "": "",
@@ -17,9 +17,25 @@ STYLES: dict[Style, str] = {
     "failed": "bold red",
     "total": "bold",
     "good": "green",
+    "passed": "bold green",
     "differs": "yellow",
     "bad": "red",
 }
+
+
+SEVERITIES: dict[str, Style] = {"error": "failed", "warning": "differs", "ok": "good"}
+"""Words before a colon that begin a line of text."""
+
+
+def paint_severities(text: str) -> str:
+    """The text with the word coloured that says how bad a line is: `error: ...`, `warning: ...`, `ok: ...`."""
+    return paint_lines(map(_read_line, text.splitlines()))
+
+
+def _read_line(text: str) -> Line:
+    word, colon, rest = text.partition(":")
+    style = SEVERITIES.get(word)
+    return Line((Piece(text),)) if style is None else Line((Piece(word + colon, style), Piece(rest)))
 
 
 def paint_lines(lines: Iterable[Line]) -> str:

@@ -16,7 +16,7 @@ from archscope.tables.totals import describe_inputs, describe_pass
 COLUMNS = (
     Column("layer", "layer", hidden=True),
     Column("quantity", ""),
-    Column("arithmetic", "arithmetic"),
+    Column("arithmetic", "arithmetic", code=True),
     Column("result", "result"),
     Column("remark", "", flexible=True),
 )

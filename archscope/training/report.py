@@ -7,7 +7,7 @@ from archscope.core.codec import fill
 from archscope.core.documents.findings import TrainDocument, build_finding
 from archscope.core.errors import CheckError
 from archscope.core.finding import Finding
-from archscope.core.table import Cell, Column, Row, Table
+from archscope.core.table import Cell, Column, Mark, Row, Table
 from archscope.core.units import format_exact
 from archscope.rendering.formats import RenderOptions, TableFormat
 from archscope.rendering.report import Report
@@ -16,6 +16,8 @@ from archscope.training.session import TrainResult
 
 PASSED = Finding("note", "all checks", "the model is sound")
 """What stands in the table where nothing was found."""
+SEVERITIES: dict[str, Mark] = {"error": "bad", "warning": "differs"}
+"""How a severity is shown."""
 
 
 def build_result_table(result: TrainResult) -> Table:
@@ -91,7 +93,8 @@ def _build_findings_table(result: TrainResult) -> Table:
 def _make_finding_row(finding: Finding) -> Row:
     severity = "passed" if finding is PASSED else finding.severity
     texts = (severity, finding.code, finding.place, finding.message, finding.expected, finding.measured, finding.remedy)
-    return Row(tuple(Cell(text) for text in texts))
+    mark = "good" if finding is PASSED else SEVERITIES.get(finding.severity, "")
+    return Row(tuple(Cell(text, mark="" if place else mark) for place, text in enumerate(texts)))
 
 
 def _describe_verdict(findings: Sequence[Finding]) -> str:

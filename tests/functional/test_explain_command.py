@@ -118,7 +118,7 @@ class TestExplain:
 class TestFamilies:
     def test_one_column_per_configuration_in_csv(self, capsys: Capture) -> None:
         rows = read_csv(run(capsys, "table", "vgg", "--format", "csv"))
-        assert list(rows[0]) == ["row", "A", "A-LRN", "B", "C", "D", "E"]
+        assert list(rows[0]) == ["row", "A", "A-LRN", "B", "C", "D", "E", "marks"]
         assert [row["C"] for row in rows if row["row"] == "conv3"] == ["conv3-256", "conv3-256", "conv1-256", ""]
         rows = read_csv(run(capsys, "table", "resnet", "--format", "csv"))
         assert [key for key in rows[0] if key.endswith("-layer")] == [

@@ -168,7 +168,10 @@ def test_its_figures_are_verified(capsys: Capture) -> None:
 def test_its_table_is_laid_out_from_the_same_measurers(capsys: Capture) -> None:
     assert main(["table", "Doe_Nets", "--format", "csv"]) == 0
     # The paper prints nothing of a third network; it is measured by the same rule.
-    assert capsys.readouterr().out.splitlines() == ["row,18,34,50", 'conv1,"7x7, 64","7x7, 64","7x7, 64"']
+    assert capsys.readouterr().out.splitlines() == [
+        "row,18,34,50,marks",
+        'conv1,"7x7, 64","7x7, 64","7x7, 64",34: wrong [1]',
+    ]
     assert main(["table", "doe-nets", "--format", "plain"]) == 0
     assert "[1] 34-layer: printed 5x5, 64, measured 7x7, 64: a slip" in capsys.readouterr().out
 
