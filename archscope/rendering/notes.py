@@ -8,6 +8,8 @@ from archscope.rendering.lines import measure
 
 SEPARATOR = " · "
 """Between the parts of a note: the best place to break it."""
+NARROWEST = 20
+"""Columns that lines are broken for at least."""
 FOLD = 2
 """Spaces before the rest of a line that was too long."""
 _NUMBERED = re.compile(r"\[(\d+)\] ")
@@ -75,5 +77,17 @@ def fold_lines(text: str, width: int) -> str:
 
 
 def wrap_words(text: str, width: int) -> list[str]:
-    """The text in lines of `width`, broken at spaces only: a word that is longer stays whole."""
-    return wrap(text, max(width, 20), break_long_words=False, break_on_hyphens=False) or [""]
+    """The text in lines of `width`, broken at spaces; a word that is longer, after a comma or slash, else not at all."""
+    width = max(width, NARROWEST)
+    parted = " ".join(_part_word(word, width) if len(word) > width else word for word in text.split(" "))
+    return wrap(parted, width, break_long_words=False, break_on_hyphens=False) or [""]
+
+
+def _part_word(word: str, width: int) -> str:
+    """The word with a space wherever it may be broken to fit `width`."""
+    lines = [""]
+    for piece in re.split("(?<=[,/])", word):
+        if lines[-1] and len(lines[-1]) + len(piece) > width:
+            lines.append("")
+        lines[-1] += piece
+    return " ".join(lines)
