@@ -25,8 +25,8 @@ SHORTEST_MOVED = 10
 """Shorter texts stay in their cells: a note would be no gain."""
 LARGEST_LEAD = 0.6
 """Of a line that the names of the rows may take where a table stands in several parts."""
-MOST_UNSPLIT = 3
-"""A table of fewer columns is not split further: it is as narrow as it can be."""
+LONGEST_WORD = 20
+"""Longer first words of a flexible column do not hold it wide where they may stand in a note."""
 WIDEST_REFERENCE = len("[99]")
 
 
@@ -48,6 +48,8 @@ class Fit:
     bar: int = 0
     gap: int = 2
     shortened: bool = False
+    stacked: bool = False
+    """Whether the first column's texts stand on lines of their own, above those of the others."""
     notes: Notes = field(default_factory=Notes)
     """Where this way puts the texts that are too long for their cells."""
     limits: dict[int, int] = field(default_factory=dict)
@@ -73,8 +75,11 @@ class Fitting:
         bar = WIDE_BAR_CELLS if options.width is not None and options.width >= WIDE else BAR_CELLS
         self._bar = bar if options.bars and shares else 0
 
-    def choose(self) -> Fit | None:
-        """The first of the ways, from the fullest to the barest, that fits; None where none does."""
+    def choose(self, *, splits: bool) -> Fit | None:
+        """The first of the ways, from the fullest to the barest, that fits.
+
+        Where none does, None, for a table in several parts; the fullest where it `splits` no further.
+        """
         fullest = None
         for fit in self._list_fits():
             fullest = fullest or fit
@@ -85,10 +90,23 @@ class Fitting:
                 continue
             if (self.options.width is not None and self._shorten_texts(fit)) or self._move_texts(fit):
                 return fit
-        return fullest if self.options.width is None or self._count_shown() < MOST_UNSPLIT else None
+        if self.options.width is None or fullest is None:
+            return fullest
+        return self._stack() or (None if splits else fullest)
 
-    def _count_shown(self) -> int:
-        return sum(not column.hidden for column in self.table.columns)
+    def _stack(self) -> Fit | None:
+        """The way with names on lines of their own, where they take most of a line."""
+        columns = self.table.columns
+        shown = [index for index, column in enumerate(columns) if not (column.hidden or column.optional)]
+        for fit in (Fit(shown), Fit(shown, shortened=True)):
+            self.set_widths(fit)
+            if fit.widths[shown[0]] <= LARGEST_LEAD * self.width:
+                return None
+            fit.stacked = True
+            self.set_widths(fit)
+            if self._measure_excess(fit) <= 0 or self._shorten_texts(fit) or self._move_texts(fit):
+                return fit
+        return None
 
     def _list_fits(self) -> Iterator[Fit]:
         columns = self.table.columns
@@ -122,12 +140,15 @@ class Fitting:
             widths[widest] -= 1
             excess -= 1
         fit.limits |= widths
+        fit.noted |= {c: width for c, width in widths.items() if self.table.columns[c].noted}
         self.set_widths(fit)
         return True
 
     def _find_floor(self, fit: Fit, column: int) -> int:
         """The narrowest that a flexible column may be: its texts keep their first words whole."""
         words = [measure(find_first_word(text)) for text in self._list_texts(fit, column)]
+        if self.table.columns[column].noted:
+            words = [width for width in words if width <= LONGEST_WORD]
         return max(SHORTEST_FLEXIBLE, measure(self.read_title(fit, column)), *words)
 
     def _move_texts(self, fit: Fit) -> bool:
@@ -136,6 +157,7 @@ class Fitting:
             index: sorted({measure(text) for text in self._list_texts(fit, index)})
             for index in fit.columns
             if self.table.columns[index].noted
+            and (self.options.width is None or not self.table.columns[index].flexible)
         }
         while self._measure_excess(fit) > 0:
             left = {c: found for c, found in sizes.items() if found and found[-1] >= SHORTEST_MOVED}
@@ -167,11 +189,13 @@ class Fitting:
         fit.widths = {index: measure(self.read_title(fit, index)) for index in fit.columns}
         spanning = []
         for number, placed in enumerate(self.placed):
-            for start, cell in placed:
+            for start, cell in placed[fit.stacked :]:
                 if cell.span == 1 and start in fit.widths:
                     fit.widths[start] = max(fit.widths[start], measure(self.word_cell(fit, number, start, cell)))
                 elif cell.span > 1 and not self.is_heading(cell):
                     spanning.append((number, start, cell))
+        if fit.stacked:
+            fit.widths[fit.columns[0]] = 0
         for number, start, cell in spanning:
             covered = self.list_covered(fit, start, cell)
             lack = measure(self.word_cell(fit, number, start, cell)) - self.measure_span(fit, covered)
@@ -194,20 +218,25 @@ class Fitting:
 
     def word_cell(self, fit: Fit, number: int, start: int, cell: Cell) -> str:
         """The text of a cell as it will be shown, its tree lines and signs included."""
-        text = self._read_cell(fit, cell)
         prefix = self.prefixes[number] if start == 0 else ""
-        if cell.span == 1 and start in fit.limits:
-            text = shorten(text, fit.limits[start] - measure(prefix)) or text
-        if cell.span == 1 and measure(text) > fit.noted.get(start, measure(text)):
-            text = fit.notes.refer(self._write_note(fit, number))
-        return prefix + text
+        if self._is_moved(fit, start, cell):
+            return prefix + fit.notes.refer(self._write_note(fit, number))
+        return prefix + self._shorten(fit, start, cell)
+
+    def _shorten(self, fit: Fit, start: int, cell: Cell) -> str:
+        text = self._read_cell(fit, cell)
+        return shorten(text, fit.limits[start]) or text if cell.span == 1 and start in fit.limits else text
+
+    def _is_moved(self, fit: Fit, start: int, cell: Cell) -> bool:
+        """Whether the text of a cell stands in a note."""
+        return cell.span == 1 and start in fit.noted and measure(self._shorten(fit, start, cell)) > fit.noted[start]
 
     def _write_note(self, fit: Fit, number: int) -> str:
         """What of a row stands in a note: one for all its texts, named where several columns have such texts."""
         moved = {
-            self.table.columns[start].title: text
+            self.table.columns[start].title: self._read_cell(fit, cell)
             for start, cell in self.placed[number]
-            if start in fit.noted and measure(text := self._read_cell(fit, cell)) > fit.noted[start]
+            if self._is_moved(fit, start, cell)
         }
         if len(fit.noted) == 1:
             return next(iter(moved.values()))
@@ -229,7 +258,8 @@ class Fitting:
 
     def measure_total(self, fit: Fit) -> int:
         """Columns of the whole table."""
-        return self.measure_span(fit, fit.columns) + (fit.bar + 1 if fit.bar else 0)
+        bars = sum(self.table.columns[index].kind == "share" for index in fit.columns) if fit.bar else 0
+        return self.measure_span(fit, fit.columns) + bars * (fit.bar + 1)
 
 
 def _draw_branches(rows: Iterable[Row], glyphs: Glyphs) -> Iterator[str]:

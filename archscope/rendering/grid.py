@@ -29,20 +29,20 @@ class Grid:
         self.notes = notes
         self._fits = Fitting(table, glyphs, options, notes)
 
-    def lay_out(self) -> list[Line]:
-        """The lines, header first, fitted to the width."""
-        fit = self._fits.choose()
+    def lay_out(self, *, splits: bool = True) -> list[Line]:
+        """The lines, header first, fitted to the width; in several parts where it `splits`."""
+        fit = self._fits.choose(splits=splits)
         if fit is None:
             return self._lay_out_panels()
         self.notes.adopt(fit.notes)
         width = self._fits.measure_total(fit)
         rule = Line((Piece(self.glyphs.rule * width, "quiet"),))
-        lines = [self._build_header(fit), rule]
+        lines = [*self._build_header(fit), rule]
         for number, row in enumerate(self.table.rows):
             if row.kind != "body" and number:
                 lines.append(rule)
             lines += (
-                self._build_heading(row) if self._fits.is_heading(row.cells[0]) else [self._build_row(fit, number, row)]
+                self._build_heading(row) if self._fits.is_heading(row.cells[0]) else self._build_row(fit, number, row)
             )
         return lines
 
@@ -64,7 +64,7 @@ class Grid:
         lines: list[Line] = []
         for panel in panels:
             grid = Grid(take_columns(self.table, panel, len(leads)), self.glyphs, self.options, self.notes)
-            lines += [*([Line()] if lines else []), *grid.lay_out()]
+            lines += [*([Line()] if lines else []), *grid.lay_out(splits=False)]
         return lines
 
     def _build_heading(self, row: Row) -> list[Line]:
@@ -72,7 +72,7 @@ class Grid:
         style: Style = "total" if row.kind == "total" else _STYLES.get(cell.mark, "")
         return [Line((Piece(text, style),)) for text in wrap_words(self.glyphs.clean(cell.text), self._fits.width)]
 
-    def _build_header(self, fit: Fit) -> Line:
+    def _build_header(self, fit: Fit) -> list[Line]:
         titles: dict[int, tuple[str, Style]] = {
             index: (
                 pad(self._fits.read_title(fit, index), fit.widths[index], self.table.columns[index].align),
@@ -80,9 +80,9 @@ class Grid:
             )
             for index in fit.columns
         }
-        return self._join(fit, titles, {})
+        return self._stack(fit, titles, {})
 
-    def _build_row(self, fit: Fit, number: int, row: Row) -> Line:
+    def _build_row(self, fit: Fit, number: int, row: Row) -> list[Line]:
         texts: dict[int, tuple[str, Style]] = {}
         bars: dict[int, str] = {}
         for start, cell in self._fits.placed[number]:
@@ -98,7 +98,16 @@ class Grid:
             texts[covered[0]] = (text, "total" if row.kind == "total" else _STYLES.get(cell.mark, ""))
             if fit.bar and column.kind == "share":
                 bars[start] = self._draw_bar(column, cell, fit.bar)
-        return self._join(fit, texts, bars)
+        return self._stack(fit, texts, bars)
+
+    def _stack(self, fit: Fit, texts: dict[int, tuple[str, Style]], bars: Mapping[int, str]) -> list[Line]:
+        """The line of a row; two where its name stands above the rest."""
+        name = fit.columns[0]
+        if not fit.stacked or name not in texts:
+            return [self._join(fit, texts, bars)]
+        line = self._join(fit, {name: texts[name]}, {})
+        rest = self._join(fit, {**texts, name: ("", "")}, bars)
+        return [line, rest] if rest.text else [line]
 
     def _join(self, fit: Fit, texts: Mapping[int, tuple[str, Style]], bars: Mapping[int, str]) -> Line:
         pieces: list[Piece] = []

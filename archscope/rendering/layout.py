@@ -36,7 +36,7 @@ def _lay_out_title(table: Table, glyphs: Glyphs, body: int, width: int) -> Itera
     if not title and not subtitle:
         return
     if subtitle and together <= width:
-        space = " " * (max(body, together) - measure(title) - measure(subtitle))
+        space = " " * (min(width, max(body, together)) - measure(title) - measure(subtitle))
         yield Line((Piece(title, style), Piece(space + subtitle, "quiet")))
     else:
         yield from (Line((Piece(text, style),)) for text in wrap_note(title, width))

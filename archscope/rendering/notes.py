@@ -77,7 +77,7 @@ def fold_lines(text: str, width: int) -> str:
 
 
 def wrap_words(text: str, width: int) -> list[str]:
-    """The text in lines of `width`, broken at spaces; a word that is longer, after a comma or slash, else not at all."""
+    """The text in lines of `width`, broken at spaces; a longer word after a comma or slash, else not at all."""
     width = max(width, NARROWEST)
     parted = " ".join(_part_word(word, width) if len(word) > width else word for word in text.split(" "))
     return wrap(parted, width, break_long_words=False, break_on_hyphens=False) or [""]

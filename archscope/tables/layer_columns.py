@@ -11,7 +11,7 @@ _ALL = (
     Column("layer", "layer"),
     Column("depth", "depth", align="right", kind="number"),
     Column("leaf", "leaf"),
-    Column("type", "type", flexible=True),
+    Column("type", "type", flexible=True, noted=True),
     Column("input", "input"),
     Column("output", "output"),
     Column("kernel", "kernel"),

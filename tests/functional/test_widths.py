@@ -1,14 +1,14 @@
-"""Every command's every table, at every width of a terminal and in a pipe: whole words, whole names, no line too long."""
+"""Every command's every table, in every terminal and in a pipe: whole words, whole names, no line too long."""
 
 from collections.abc import Callable
 from functools import cache
 from tempfile import mkdtemp
 
 import pytest
-from tests.widths import WIDTHS, check_report
 
 from archscope import api
 from archscope.rendering.report import Report
+from tests.widths import WIDTHS, check_report
 
 REPORTS: dict[str, Callable[[], Report]] = {
     **{
