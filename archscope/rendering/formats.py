@@ -100,7 +100,7 @@ class RenderOptions:
     """Where the text will be read. Files and pipes take the defaults."""
 
     width: int | None = None
-    """Columns of the terminal; None for a pipe or a file, whose lines are as long as they need to be."""
+    """Columns of the terminal; None for a pipe or a file, whose lines have 200 columns and leave nothing out."""
     color: bool = False
     encoding: str = "utf-8"
     """What the reader can decode: glyphs that it lacks become ASCII."""
@@ -172,7 +172,7 @@ def render(
 ) -> str:
     """The text of `table` in the format of that word, ended by a newline.
 
-    `width` is the terminal's, None for pipes and files, where no line is wrapped or cut. Raises UnknownNameError for
-    an unknown word.
+    `width` is the terminal's, None for pipes and files, where nothing is left out and long texts go to notes from 200
+    columns on. Raises UnknownNameError for an unknown word.
     """
     return find_format(word).render(table, RenderOptions(width=width, color=color, encoding=encoding))

@@ -71,8 +71,8 @@ def fold_lines(text: str, width: int) -> str:
     lines = []
     for line in text.splitlines():
         indent = " " * (len(line) - len(line.lstrip()))
-        first, *rest = wrap_words(line.strip(), width - len(indent) - FOLD)
-        lines += [indent + first, *(f"{indent}{' ' * FOLD}{part}" for part in rest)]
+        rest = indent + " " * FOLD
+        lines += _wrap(line.strip(), width, indent, rest)
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -80,7 +80,19 @@ def wrap_words(text: str, width: int) -> list[str]:
     """The text in lines of `width`, broken at spaces; a longer word after a comma or slash, else not at all."""
     width = max(width, NARROWEST)
     parted = " ".join(_part_word(word, width) if len(word) > width else word for word in text.split(" "))
-    return wrap(parted, width, break_long_words=False, break_on_hyphens=False) or [""]
+    return _wrap(parted, width)
+
+
+def _wrap(text: str, width: int, first: str = "", rest: str = "") -> list[str]:
+    lines = wrap(
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return lines or [""]
 
 
 def _part_word(word: str, width: int) -> str:

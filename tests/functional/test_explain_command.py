@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from io import StringIO
@@ -125,6 +126,32 @@ class TestFamilies:
             "18-layer", "34-layer", "50-layer", "101-layer", "152-layer",
         ]  # fmt: skip
         assert rows[-1]["50-layer"] == "3857973248"
+
+    def test_rows_carry_the_marks_of_their_cells(self, capsys: Capture) -> None:
+        # Table 1 of GoogLeNet prints 2.7K and 34M for a 7x7 convolution of 7*7*3*64 = 9,408 weights; 159K for 159.5K.
+        for rows in (
+            read_csv(run(capsys, "table", "googlenet", "--format", "csv")),
+            json.loads(run(capsys, "table", "googlenet", "--format", "json"))["rows"],
+        ):
+            marks = {row["type"]: row["marks"] for row in rows}
+            assert marks["convolution"] == "agrees"  # the second one
+            assert rows[0]["marks"] == "params: wrong [1]; ops: wrong [1]"
+            assert marks["inception (3a)"] == "params: rounded [2]"
+            assert marks["inception (3b)"] == "params: convention [3]"
+        rows = read_csv(run(capsys, "table", "resnet", "--format", "csv"))
+        assert rows[-1]["marks"] == "34-layer: rounded [1]; 50-layer: rounded [2]"
+        assert {row["marks"] for row in read_csv(run(capsys, "table", "vgg", "--format", "csv"))} == {"agrees", ""}
+        rows = read_csv(run(capsys, "table", "ilsvrc", "--format", "csv"))
+        assert [row["marks"] for row in rows if row["year"] == "2012"] == ["chart: differs [1]; lecture: differs [1]"]
+
+    @pytest.mark.parametrize("name", ["vgg", "resnet", "resnet-cifar", "googlenet", "ilsvrc"])
+    def test_every_footnote_of_the_text_is_a_mark_of_its_row(self, capsys: Capture, name: str) -> None:
+        shown = run(capsys, "table", name).split("\n\n")[1]
+        rows = read_csv(run(capsys, "table", name, "--format", "csv"))
+        marked = [number for row in rows for number in re.findall(r"\[(\d+)\]", row["marks"])]
+        in_cells = re.findall(r"\[(\d+)\]", shown)
+        assert set(marked) <= set(in_cells)
+        assert name == "ilsvrc" or sorted(marked) == sorted(in_cells)
 
     def test_json_keeps_to_the_schema_of_tables(self, capsys: Capture) -> None:
         for name in ("vgg", "googlenet", "ilsvrc"):

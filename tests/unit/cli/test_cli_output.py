@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import termios
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,17 @@ from archscope.api import Summary
 from archscope.cli.app import main
 from archscope.cli.output import choose_output
 from archscope.rendering.stdout import describe_stdout
+from archscope.cli.output import choose_output, describe_stdout, wants_color
 
 COMMAND = [sys.executable, "-P", "-m", "archscope"]
 
 
 def make_environment(**more: str) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLUMNS", "PYTHONIOENCODING")}
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "PYTHONIOENCODING")
+    }
     return kept | {"PYTHONPATH": str(Path(archscope.__file__).parents[1]), "TERM": "xterm-256color"} | more
 
 
@@ -129,8 +135,65 @@ class TestFiles:
         assert "No space left on device" in capsys.readouterr().err
 
 
+class TestColours:
+    """no-color.org and force-color.org: set to anything, NO_COLOR before FORCE_COLOR before the terminal."""
+
+    @pytest.mark.parametrize(
+        ("environment", "terminal", "colored"),
+        [
+            ({}, True, True),
+            ({}, False, False),
+            ({"TERM": "dumb"}, True, False),
+            ({"NO_COLOR": "1"}, True, False),
+            ({"NO_COLOR": ""}, True, True),
+            ({"FORCE_COLOR": "1"}, False, True),
+            ({"FORCE_COLOR": "0"}, False, True),
+            ({"FORCE_COLOR": ""}, False, False),
+            ({"FORCE_COLOR": "1", "TERM": "dumb"}, False, True),
+            ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, True, False),
+        ],
+    )
+    def test_conventions(
+        self, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], terminal: bool, colored: bool
+    ) -> None:
+        for name in ("NO_COLOR", "FORCE_COLOR", "TERM"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        stream = StringIO()
+        monkeypatch.setattr(stream, "isatty", lambda: terminal)
+        assert wants_color(stream) is colored
+
+    def test_errors_and_verdicts(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        monkeypatch.delenv("NO_COLOR", raising=False)
+        words = ["budget", "resnet18", "--max-params", "1", "--max-macs", "2G"]
+        assert main(words) == 1
+        plain = capsys.readouterr().out
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        assert main(words) == 1
+        told = capsys.readouterr().out
+        assert told.startswith("\x1b[1;31merror:\x1b[0m params 11,689,512 exceed")
+        assert "\n\x1b[32mok:\x1b[0m macs 1,814,073,344 within" in told
+        assert re.sub(r"\x1b\[[0-9;]*m", "", told) == plain
+        assert main(["trace", "nope"]) == 2
+        assert capsys.readouterr().err.startswith("\x1b[1;31merror:\x1b[0m unknown model 'nope'\n")
+        assert main(["verify", "googlenet.conv1.params"]) == 0
+        assert "\x1b[31mwrong [1]\x1b[0m" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("word", ["plain", "json", "csv", "md", "tex"])
+    def test_other_formats_and_files_have_none(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, word: str
+    ) -> None:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        assert main(["budget", "resnet18", "--max-params", "1", "--format", word]) == 1
+        assert "\x1b" not in capsys.readouterr().out
+        assert main(["table", "alexnet", "--format", "table", "-o", str(tmp_path / "x.txt")]) == 0
+        assert "\x1b" not in (tmp_path / "x.txt").read_text(encoding="utf-8")
+
+
 class TestPipes:
-    def test_a_pipe_has_no_width_and_no_colours(self) -> None:
+    def test_a_pipe_has_no_width_and_no_colours(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("FORCE_COLOR", raising=False)
         options = describe_stdout()
         assert (options.width, options.color) == (None, False)
         assert choose_output(None, None).format.name == "table"

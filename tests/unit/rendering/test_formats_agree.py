@@ -107,6 +107,43 @@ class TestAgreement:
                 assert " ".join(row).split() in lines, row
 
 
+class TestMarkdown:
+    def test_a_cell_over_several_columns_stands_in_each(self) -> None:
+        columns = (Column("row", ""), *(Column(name, name, align="center") for name in "ABC"))
+        rows = (Row((Cell("pool1"), Cell("maxpool", span=3))), Row((Cell("conv"), Cell("x", span=2), Cell("y"))))
+        lines = render(Table("", columns, rows), "md").splitlines()
+        cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]]
+        assert cells == [["pool1", "maxpool", "maxpool", "maxpool"], ["conv", "x", "x", "y"]]
+
+    def test_a_line_over_the_whole_table_stands_in_the_first_cell(self) -> None:
+        columns = (Column("a", "a"), Column("b", "b"))
+        rows = (Row((Cell("He et al.", span=2),), kind="section"), Row((Cell("28 figures", span=2),)))
+        lines = render(Table("", columns, rows), "md").splitlines()
+        cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]]
+        assert cells == [["**He et al.**", ""], ["28 figures", ""]]
+
+    @pytest.mark.parametrize(
+        ("text", "shown"),
+        [
+            ("64 * (3 * 3 * 3)", "`64 * (3 * 3 * 3)`"),
+            ("a_b * c_d", "`a_b * c_d`"),
+            ("a | b", r"`a \| b`"),
+            ("a < b & c", "`a < b & c`"),
+            ("say `x`", "`` say `x` ``"),
+            ("", ""),
+        ],
+    )
+    def test_arithmetic_is_code(self, text: str, shown: str) -> None:
+        table = Table("", (Column("a", "a", code=True),), (Row((Cell(text),)),))
+        assert render(table, "md").splitlines()[2].removeprefix("|").removesuffix("|").strip() == shown
+
+    def test_explanations_keep_their_signs(self) -> None:
+        from archscope import api
+
+        lines = api.explain("vgg16", "features.24").render("md").splitlines()
+        assert any("`512 * (512 * 3 * 3) + 512`" in line for line in lines)
+
+
 def unescape_latex(text: str) -> str:
     for plain, command in {
         "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
