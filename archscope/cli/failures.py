@@ -6,8 +6,8 @@ import traceback
 
 import typer
 
-from archscope.rendering.stdout import wants_color
 from archscope.core.errors import ArchscopeError
+from archscope.rendering.stdout import wants_color
 
 BUG_CODE = 101
 INTERRUPT_CODE = 130

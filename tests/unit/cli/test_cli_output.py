@@ -19,8 +19,7 @@ import archscope
 from archscope.api import Summary
 from archscope.cli.app import main
 from archscope.cli.output import choose_output
-from archscope.rendering.stdout import describe_stdout
-from archscope.cli.output import choose_output, describe_stdout, wants_color
+from archscope.rendering.stdout import describe_stdout, wants_color
 
 COMMAND = [sys.executable, "-P", "-m", "archscope"]
 
