@@ -14,10 +14,12 @@ from archscope.api.words import (
     list_words,
     read_bytes,
     read_inputs,
+    read_reserve,
 )
 from archscope.core.errors import UsageError
 from archscope.core.finding import Finding
 from archscope.core.progress import track
+from archscope.core.reserve import Reserve
 from archscope.core.words import TraceOptions
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from archscope.benchmarking.report import BenchmarkReport
     from archscope.benchmarking.session import Listener
     from archscope.core.documents.bench import Dtype
+    from archscope.core.documents.fit import FitDtype
     from archscope.counters.report import CounterReport
     from archscope.memory.document import FitReport
     from archscope.papers.report import VerifyReport
@@ -79,12 +82,16 @@ def fit(
     batch: int | None = None,
     training: bool = False,
     optimizer: str | None = None,
+    dtype: "FitDtype" = "fp32",
+    reserve: Count | None = None,
     arguments: Mapping[str, Any] | None = None,
     inputs: Inputs = (),
 ) -> "FitReport":
     """The largest batch that should fit in `memory` (bytes, or `"16GiB"`), or what `batch` needs.
 
     Without `training` an inference in eval mode; with it a step with the `optimizer` (sgd, momentum, adam, adamw).
+    `dtype` is `fp32`, `tf32`, `bf16` or `fp16` (autocast), `bf16-pure` or `fp16-pure` (the weights too). `reserve` is
+    kept free, in bytes or as `"1GiB"`, `"0.5GiB+5%"`; None: 0.5 GiB and 5 % of the memory.
     Raises UsageError where neither memory nor batch is given, ModelError where forward raises.
     """
     check_name("fit", target)
@@ -93,6 +100,10 @@ def fit(
         check_least("batch", batch, 1)
     if optimizer is not None and not training:
         raise UsageError("--optimizer goes with --train only", "add --train: inference keeps no optimizer state")
+    from archscope.core.documents.fit import FIT_DTYPES
+
+    check_word("dtype", dtype, FIT_DTYPES)
+    kept_free = Reserve() if reserve is None else read_reserve(reserve)
     from archscope.memory.document import FitReport
     from archscope.memory.fit import FitRequest, find_fit
 
@@ -102,6 +113,8 @@ def fit(
         batch=batch,
         train=training,
         optimizer=(optimizer or "sgd").casefold(),
+        dtype=dtype,
+        reserve=kept_free,
         inputs=read_inputs(inputs),
         arguments=arguments or {},
     )

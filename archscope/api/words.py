@@ -3,10 +3,14 @@
 from collections.abc import Iterable, Sequence
 from math import isfinite, prod
 from numbers import Integral, Real
+from collections.abc import Sequence
+from fractions import Fraction
+from math import isfinite
 from typing import Any, TypeAlias, get_args
 
 from archscope.core.errors import InputSpecError, UnknownNameError, UsageError
 from archscope.core.trace import Mode
+from archscope.core.reserve import RESERVE_FORMS, Reserve, parse_reserve
 from archscope.core.words import (
     LARGEST_SIZE,
     MOST_DIMENSIONS,
@@ -105,6 +109,15 @@ def read_count(word: Count, name: str) -> int:
 def read_bytes(word: Count) -> int:
     """An amount of memory in bytes, from a number or a word such as `"16GiB"`. Raises UsageError."""
     return check_least("memory", parse_memory(word) if isinstance(word, str) else word, 1)
+
+
+def read_reserve(word: Count) -> Reserve:
+    """What is kept free: a number of bytes, or a word such as `"0.5GiB+5%"`. Raises UsageError."""
+    if isinstance(word, str):
+        return parse_reserve(word)
+    if not _is_size(word) or word < 0:
+        raise UsageError(f"reserve cannot be {_show(word)}", RESERVE_FORMS.replace("--reserve ", ""))
+    return Reserve(word, Fraction(0))
 
 
 def check_least(name: str, value: Any, least: int) -> int:

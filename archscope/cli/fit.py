@@ -1,10 +1,13 @@
 """`archscope fit`: the largest batch that should fit in a memory, and why."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from archscope.cli.command import ModelOptions, OutputOptions, TargetArgument, answer, command
+
+if TYPE_CHECKING:
+    from archscope.core.documents.fit import FitDtype
 
 
 @command(
@@ -30,6 +33,21 @@ def fit(
     batch: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="What this batch needs, instead of the largest that fits.")
     ] = None,
+    dtype: Annotated[
+        str,
+        typer.Option(
+            metavar="DTYPE",
+            help="fp32, tf32, bf16 or fp16 (autocast), bf16-pure or fp16-pure (weights, gradients and inputs held in it).",
+        ),
+    ] = "fp32",
+    reserve: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AMOUNT",
+            help="Kept free for the device's context and fragments: 1GiB, 10% of the memory, or both, 1GiB+10%; "
+            "without it, 0.5GiB+5%; 0: nothing.",
+        ),
+    ] = None,
     model: ModelOptions,
     output: OutputOptions,
 ) -> None:
@@ -49,6 +67,8 @@ def fit(
             memory=memory,
             training=train,
             optimizer=optimizer,
+            dtype=cast("FitDtype", dtype.casefold()),
+            reserve=reserve,
             batch=batch,
             arguments=arguments,
             inputs=inputs,

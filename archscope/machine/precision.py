@@ -15,10 +15,18 @@ _AUTOCAST = {
 }
 """Words of mixed precision; with all others (`fp32`, `tf32`, `float32`) tensors stay float32."""
 
+_PURE = {"bf16-pure": torch.bfloat16, "fp16-pure": torch.float16}
+"""Words of weights and inputs that are held in the narrow type themselves, as `module.to(dtype)` makes them."""
+
 
 def find_compute_dtype(word: str) -> torch.dtype:
     """The dtype of the operands of products."""
     return _AUTOCAST.get(word, torch.float32)
+
+
+def find_weight_dtype(word: str) -> torch.dtype | None:
+    """The dtype that the floating-point parameters and buffers are turned into; None where they stay as built."""
+    return _PURE.get(word)
 
 
 def autocast(device: torch.device, word: str) -> torch.autocast:

@@ -8,8 +8,10 @@ import torch
 from torch import nn
 
 from archscope.analysis.memory import BatchSearch, MemoryPrediction, find_largest_batch, find_optimizer
+from archscope.core.documents.fit import FitDtype
 from archscope.core.errors import ModelError, UsageError
 from archscope.core.progress import Stage, show_stage
+from archscope.core.reserve import Reserve
 from archscope.core.words import InputSpec
 from archscope.memory.predict import FakeModel
 from archscope.targets.inputs import change_batch, choose_inputs, make_arguments
@@ -29,6 +31,8 @@ class FitRequest:
     """None: search the largest that fits."""
     train: bool = False
     optimizer: str = "sgd"
+    dtype: FitDtype = "fp32"
+    reserve: Reserve = field(default_factory=Reserve)
     inputs: tuple[InputSpec, ...] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
@@ -48,14 +52,25 @@ class Fit:
     largest: int | None = None
     """The largest batch that fits; 0 where none does; None where one batch was asked for."""
     next_needed_bytes: int | None = None
-    """What one image more would need, workspace included, where a search found its end."""
+    """What one image more would need, workspace included and the reserve not, where a search found its end."""
     notes: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool | None:
-        """Whether `batch` fits the memory; None where no memory was named."""
+        """Whether `batch` fits the memory beside the reserve; None where no memory was named."""
         limit = self.request.memory_bytes
-        return None if limit is None else self.prediction.total_bytes <= limit
+        return None if limit is None else self.whole_bytes <= limit
+
+    @property
+    def reserve_bytes(self) -> int:
+        """What is kept free of the memory; where none was named, of the least memory that `batch` fits in."""
+        reserve, limit = self.request.reserve, self.request.memory_bytes
+        return reserve.find_bytes(reserve.find_memory(self.prediction.total_bytes) if limit is None else limit)
+
+    @property
+    def whole_bytes(self) -> int:
+        """What is needed and what is reserved."""
+        return self.prediction.total_bytes + self.reserve_bytes
 
 
 def find_fit(request: FitRequest) -> Fit:
@@ -70,7 +85,7 @@ def find_fit(request: FitRequest) -> Fit:
     target = resolve_target(request.target, request.arguments)
     source = Source(instance=target.build()) if target.is_instance else Source(build=target.build)
     with show_stage("predicting memory", unit="predictions") as stage:
-        probe = _Probe(target, FakeModel(source), request, stage)
+        probe = _Probe(target, FakeModel(source, request.dtype), request, stage)
         return probe.answer(request.batch) if request.batch is not None else probe.search()
 
 
@@ -122,11 +137,11 @@ class _Probe:
 
     def search(self) -> Fit:
         """The answer for the largest batch that fits."""
-        assert self._request.memory_bytes is not None, "checked by find_fit"
+        limit = self._request.memory_bytes
+        assert limit is not None, "checked by find_fit"
+        available = limit - self._request.reserve.find_bytes(limit)
         smallest, notes = self._find_smallest()
-        found = find_largest_batch(
-            lambda batch: self.predict(batch).total_bytes, self._request.memory_bytes, smallest=smallest
-        )
+        found = find_largest_batch(lambda batch: self.predict(batch).total_bytes, available, smallest=smallest)
         if not found.bounded:
             notes = (*notes, "the search ends at this batch; a larger one may fit too")
         return self.answer(found.largest or smallest, found, notes)

@@ -81,7 +81,7 @@ class StorageLedger(OperationObserver[ModuleCall]):  # type: ignore[no-untyped-c
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run one operation and count what it made."""
         kwargs = kwargs or {}
-        output = func(*args, **kwargs)
+        output = _widen_statistics(func, list_operands(args, kwargs), func(*args, **kwargs))
         made = [tensor for _, tensor in iterate_tensors(output)]
         for tensor in made:
             self.note(tensor)
@@ -109,6 +109,21 @@ class StorageLedger(OperationObserver[ModuleCall]):  # type: ignore[no-untyped-c
         if operator.formula in ("convolution", "convolution backward"):
             copies = sum(tensor.numel() * tensor.element_size() for tensor in tensors if tensor.dim() > 1)
             self._peak_with_workspace = max(self._peak_with_workspace, self.live_bytes + copies)
+
+
+def _widen_statistics(func: Any, operands: list[torch.Tensor], output: Any) -> Any:
+    """The output as real kernels give it: float32 parameters beside narrow data have statistics in float32.
+
+    Fake kernels give means and deviations the dtype of the data.
+    """
+    operator = find_operator(func._schema.name.replace("::", "."))
+    if operator is None or operator.kind != "normalisation" or not isinstance(output, (tuple, list)):
+        return output
+    narrow = operands[0].dtype
+    if narrow.itemsize != 2 or all(tensor.dtype != torch.float32 for tensor in operands[1:]):
+        return output
+    first, *statistics = output
+    return (first, *(t.to(torch.float32) if t.dtype == narrow else t for t in statistics))
 
 
 class SavedTensors:

@@ -1,8 +1,9 @@
 """What a training step or an inference of a batch needs, in bytes, predicted without allocating it.
 
 The step runs on fake CPU tensors: forward, loss and backward as torch runs them, storages with sizes and without
-memory. The optimizer's step is arithmetic. What autograd saves equals a real step on the CPU, byte for byte; CUDA's
-fused kernels save less here and there (masks of one byte per element for dropout).
+memory. The optimizer's step is arithmetic. What autograd saves equals a real step on the CPU, byte for byte, under
+autocast too; CUDA's fused kernels save less here and there (masks of one byte per element for dropout), and its
+autocast keeps more in float32 (softmax and norms).
 """
 
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from torch.nn import functional
 
 from archscope.analysis.memory import MemoryPrediction, find_optimizer
 from archscope.core.errors import ModelError
+from archscope.machine.precision import autocast, find_weight_dtype
 from archscope.memory.ledger import SavedTensors, StorageLedger
 from archscope.modules import clear_gradients, iterate_buffers, iterate_parameters, set_training
 from archscope.tracing.calls import hide_calls
@@ -31,28 +33,33 @@ MakeInputs = Callable[[nn.Module, torch.device], Inputs]
 
 
 def predict_memory(
-    build: Callable[[], nn.Module], inputs: MakeInputs, *, train: bool, optimizer: str = "sgd"
+    build: Callable[[], nn.Module], inputs: MakeInputs, *, train: bool, optimizer: str = "sgd", dtype: str = "fp32"
 ) -> MemoryPrediction:
     """Predict what the module that `build` makes needs for these inputs, without allocating it.
 
-    `optimizer` is sgd, momentum, adam or adamw; it matters where `train`. Raises UnknownNameError for another one,
-    ModelError where forward raises or needs the values of its tensors.
+    `optimizer` is sgd, momentum, adam or adamw; it matters where `train`. `dtype` is a word of `--dtype`. Raises
+    UnknownNameError for another optimizer, ModelError where forward raises or needs the values of its tensors.
     """
-    return FakeModel(Source(build=build)).predict(inputs, train=train, optimizer=optimizer)
+    return FakeModel(Source(build=build), dtype).predict(inputs, train=train, optimizer=optimizer)
 
 
 class FakeModel:
     """A module on fake CPU tensors, built once and asked for as many batches as are wanted."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, dtype: str = "fp32") -> None:
         """An instance is copied and left as it is. What the constructor raises passes through."""
+        self._dtype = dtype
         self._mode = FakeTensorMode(allow_non_fake_inputs=True)
         if source.instance is not None:
             blank = source.instance
         else:
             assert source.build is not None, "a source has a constructor or an instance"
             blank = construct_on_meta(source.build, MetaExecutor())
-        self.module, self.notes = copy_module(blank, self._convert)
+        weights = find_weight_dtype(dtype)
+        state = {id(t) for t in (*blank.parameters(), *blank.buffers()) if t.is_floating_point()} if weights else {}
+        self.module, self.notes = copy_module(
+            blank, lambda tensor: self._convert(tensor, weights if id(tensor) in state else None)
+        )
 
     def predict(self, inputs: MakeInputs, *, train: bool, optimizer: str = "sgd") -> MemoryPrediction:
         """What one pass over `inputs` needs; see `predict_memory`."""
@@ -69,9 +76,11 @@ class FakeModel:
         gradients = 0
         try:
             with _isolate_pass(), torch.set_grad_enabled(train), self._mode, ledger:
-                output = _run_forward(ledger, saved, (args, kwargs))
-                if train:
-                    _run_backward(output, ledger)
+                with autocast(torch.device("cpu"), self._dtype):
+                    output = _run_forward(ledger, saved, (args, kwargs))
+                    loss = _find_loss(output) if train else None
+                if loss is not None:
+                    _run_backward(loss, ledger)
                     gradients = sum(_count_bytes(t.grad) for t in parameters.values() if t.grad is not None)
                     ledger.phase = "optimizer"
                     ledger.observe_peak(traits.temporary * gradients)
@@ -92,9 +101,9 @@ class FakeModel:
             uncounted=tuple(ledger.uncounted),
         )
 
-    def _convert(self, tensor: torch.Tensor) -> torch.Tensor:
+    def _convert(self, tensor: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
         with self._mode:
-            return torch.empty_strided(tensor.size(), tensor.stride(), dtype=tensor.dtype, device="cpu")
+            return torch.empty_strided(tensor.size(), tensor.stride(), dtype=dtype or tensor.dtype, device="cpu")
 
 
 def _run_forward(ledger: StorageLedger, saved: SavedTensors, inputs: Inputs) -> Any:
@@ -112,13 +121,16 @@ def _advise(error: Exception) -> str:
     return ""
 
 
-def _run_backward(output: Any, ledger: StorageLedger) -> None:
-    """The loss and its gradients: cross-entropy of scores (N, classes), the sum of anything else."""
+def _find_loss(output: Any) -> torch.Tensor | None:
+    """Cross-entropy of scores (N, classes), the sum of anything else; None where nothing needs a gradient."""
     found = [t for _, t in iterate_tensors(output) if t.requires_grad and t.dtype.is_floating_point]
-    if not found:
-        return
-    loss = torch.stack([_find_loss(tensor) for tensor in found]).sum() if len(found) > 1 else _find_loss(found[0])
-    del found
+    losses = [_judge(tensor) for tensor in found]
+    if len(losses) < 2:
+        return losses[0] if losses else None
+    return torch.stack(losses).sum()
+
+
+def _run_backward(loss: torch.Tensor, ledger: StorageLedger) -> None:
     ledger.phase = "backward"
     try:
         loss.backward()  # type: ignore[no-untyped-call]
@@ -126,7 +138,7 @@ def _run_backward(output: Any, ledger: StorageLedger) -> None:
         raise ModelError(f"backward raised {type(error).__name__}: {error}") from error
 
 
-def _find_loss(tensor: torch.Tensor) -> torch.Tensor:
+def _judge(tensor: torch.Tensor) -> torch.Tensor:
     if tensor.dim() == 2:
         return functional.cross_entropy(tensor, torch.zeros(tensor.shape[0], dtype=torch.int64))
     return tensor.sum()
