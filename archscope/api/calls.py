@@ -18,6 +18,7 @@ from archscope.api.words import (
     check_finite,
     check_flag,
     check_mode,
+    check_unchanged,
     check_word,
     is_saved,
     read_count,
@@ -294,11 +295,8 @@ def _find_summary(target: "nn.Module | Summary | str", options: TraceOptions) ->
 
 
 def _open_saved(text: str, options: TraceOptions) -> Summary:
-    if options.arguments or options.inputs or options.train or options.mode:
-        raise UsageError(
-            f"{text} is a saved trace: --input, --arg, --train and --mode cannot change it",
-            "name the model itself to trace it again",
-        )
+    asked = {"input": options.inputs, "arg": options.arguments, "train": options.train, "mode": options.mode}
+    check_unchanged(text, asked)
     return load(text)
 
 

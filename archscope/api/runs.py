@@ -4,13 +4,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from archscope.api.summary import read_summary
 from archscope.api.words import (
     Count,
     Inputs,
     check_finite,
     check_least,
     check_name,
+    check_unchanged,
     check_word,
+    is_saved,
     list_words,
     read_bytes,
     read_inputs,
@@ -91,10 +94,11 @@ def fit(
 
     Without `training` an inference in eval mode; with it a step with the `optimizer` (sgd, momentum, adam, adamw).
     `dtype` is `fp32`, `tf32`, `bf16` or `fp16` (autocast), `bf16-pure` or `fp16-pure` (the weights too). `reserve` is
-    kept free, in bytes or as `"1GiB"`, `"0.5GiB+5%"`; None: 0.5 GiB and 5 % of the memory.
+    kept free, in bytes or as `"1GiB"`, `"0.5GiB+5%"`; None: 0.5 GiB and 5 % of the memory. The model that a saved
+    trace names is built again and given the inputs of the trace.
     Raises UsageError where neither memory nor batch is given, ModelError where forward raises.
     """
-    check_name("fit", target)
+    check_name("fit", target, may_be_saved=True)
     limit = None if memory is None else read_bytes(memory)
     if batch is not None:
         check_least("batch", batch, 1)
@@ -106,7 +110,12 @@ def fit(
     kept_free = Reserve() if reserve is None else read_reserve(reserve)
     from archscope.memory.document import FitReport
     from archscope.memory.fit import FitRequest, find_fit
+    from archscope.memory.saved import SavedTarget
 
+    saved = None
+    if is_saved(target):
+        check_unchanged(target, {"input": inputs, "arg": arguments})
+        saved = SavedTarget(target, read_summary(Path(target)).trace)
     request = FitRequest(
         target=target,
         memory_bytes=limit,
@@ -117,6 +126,7 @@ def fit(
         reserve=kept_free,
         inputs=read_inputs(inputs),
         arguments=arguments or {},
+        saved=saved,
     )
     return FitReport(find_fit(request))
 

@@ -129,13 +129,8 @@ class Summary(Report):
         Raises UnknownNameError for a suffix that is none, OutputError where the file cannot be written.
         """
         is_json = Path(path).suffix.casefold() == ".json"
-        shown = replace(self, view=replace(self.view, ops=ops and self._has_ops)) if is_json else self
+        shown = replace(self, view=replace(self.view, ops=ops and self.trace.has_ops)) if is_json else self
         Report.save(shown, path)
-
-    @property
-    def _has_ops(self) -> bool:
-        """Whether the trace was not saved without its operations."""
-        return bool(self.trace.ops) or len(self.trace.layers) < 2 or self.trace.failure is not None
 
     def show(self, depth: int | None = None, *, columns: str | Sequence[str] = ()) -> None:
         """Print the tree of layers as the command does; `depth` and `columns` are those of `table`."""

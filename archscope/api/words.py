@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from math import isfinite, prod
 from numbers import Integral, Real
 from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import isfinite
 from typing import Any, TypeAlias, get_args
@@ -151,15 +152,25 @@ def check_flag(name: str, value: object) -> None:
         raise UsageError(f"{name} cannot be {_show(value)}", "give True, False or None")
 
 
-def check_name(call: str, target: object) -> None:
+def check_name(call: str, target: object, *, may_be_saved: bool = False) -> None:
     """Raise UsageError where the target is not named in words: what is run again and again is built anew each time."""
     if not isinstance(target, str):
         raise UsageError(
             f"{call} takes a target in words, not a {type(target).__name__}",
             'name a built-in model, "timm:resnet50", or the class in its file: "net.py:Net"',
         )
-    if is_saved(target):
+    if is_saved(target) and not may_be_saved:
         raise UsageError(f"{target} is a saved trace, which cannot be run again", "name the model itself")
+
+
+def check_unchanged(path: str, options: Mapping[str, Any]) -> None:
+    """Raise UsageError where a saved trace comes with options that only a new trace could follow."""
+    if any(options.values()):
+        words = [f"--{word}" for word in options]
+        raise UsageError(
+            f"{path} is a saved trace: {', '.join(words[:-1])} and {words[-1]} cannot change it",
+            "name the model itself to trace it again",
+        )
 
 
 def list_words(words: str | Sequence[str]) -> tuple[str, ...]:

@@ -81,6 +81,7 @@ def read_trace(document: TraceDocument) -> Trace:
         state=document.state or (),
         totals=fill(StateTotals, document.totals),
         failure=None if failure is None else fill(Failure, failure, sources=_read_sources(failure)),
+        has_ops=document.ops is not ABSENT,
     )
 
 

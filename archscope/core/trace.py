@@ -212,6 +212,8 @@ class Trace:
     notes: tuple[str, ...] = ()
     """What the reader must know: why the mode is not meta, what was unwrapped, ..."""
     failure: Failure | None = None
+    has_ops: bool = True
+    """False where it was saved without its operations and read again."""
 
     @property
     def root(self) -> LayerCall:
@@ -220,10 +222,12 @@ class Trace:
 
     def check_ops(self) -> None:
         """Raise DataError where the trace was saved without its operations."""
-        if not self.ops and len(self.layers) > 1 and self.failure is None:
+        if not self.has_ops:
+            words = "".join(f" --arg {name}={_write_setting(value)}" for name, value in self.arguments)
             raise DataError(
                 f"the trace of {self.target!r} was saved without its operations",
-                "save it with them: archscope trace TARGET --ops -o trace.json",
+                f"save it with them: archscope trace {self.target}{words} --ops -o trace.json; "
+                "in Python, summary.save('trace.json') keeps them",
             )
 
     @cached_property
@@ -290,6 +294,11 @@ class Trace:
     def list_own_ops(self, layer: LayerCall) -> tuple[OpRecord, ...]:
         """The operations that ran in the call itself, and in none that it made."""
         return tuple(op for op in self.list_ops(layer) if op.layer == layer.id)
+
+
+def _write_setting(value: Setting) -> str:
+    """As `--arg` reads it."""
+    return ",".join(map(str, value)) + "," * (len(value) < 2) if isinstance(value, tuple) else str(value)
 
 
 def name_relative(path: str, base: str) -> str:

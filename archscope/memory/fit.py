@@ -1,7 +1,7 @@
 """How much memory a batch of a target needs, and the largest batch that fits into a given amount."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from archscope.core.progress import Stage, show_stage
 from archscope.core.reserve import Reserve
 from archscope.core.words import InputSpec
 from archscope.memory.predict import FakeModel
+from archscope.memory.saved import SavedTarget
 from archscope.targets.inputs import change_batch, choose_inputs, make_arguments
 from archscope.targets.resolve import resolve_target
 from archscope.targets.target import Target
@@ -35,6 +36,8 @@ class FitRequest:
     reserve: Reserve = field(default_factory=Reserve)
     inputs: tuple[InputSpec, ...] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    saved: SavedTarget | None = None
+    """The trace that names the target and its inputs; None where words do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,17 @@ def find_fit(request: FitRequest) -> Fit:
     if request.memory_bytes is None and request.batch is None:
         raise UsageError("neither a memory nor a batch is given", "add --memory 16GiB, or --batch 64 to see its needs")
     find_optimizer(request.optimizer)
-    target = resolve_target(request.target, request.arguments)
+    saved = request.saved
+    target = resolve_target(request.target, request.arguments) if saved is None else saved.resolve()
     source = Source(instance=target.build()) if target.is_instance else Source(build=target.build)
+    model = FakeModel(source, request.dtype)
+    if saved is not None:
+        saved.check(model.module)
+        known = target.default_inputs(model.module) if target.default_inputs is not None else ()
+        notes = (*target.notes, f"{target.text} is built again, as {saved.name} names it")
+        target, request = replace(target, notes=notes), replace(request, inputs=saved.list_inputs(known))
     with show_stage("predicting memory", unit="predictions") as stage:
-        probe = _Probe(target, FakeModel(source, request.dtype), request, stage)
+        probe = _Probe(target, model, request, stage)
         return probe.answer(request.batch) if request.batch is not None else probe.search()
 
 
