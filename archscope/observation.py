@@ -13,9 +13,10 @@ from archscope.analysis.costs import count_costs, explain_counts
 from archscope.core.cost import CostReport
 from archscope.core.errors import ArchscopeError, UnknownNameError, UsageError, join_words
 from archscope.core.progress import show_stage
-from archscope.core.trace import Trace
+from archscope.core.trace import SourceSpan, Trace
 from archscope.core.words import InputSpec, TraceOptions
 from archscope.targets.constructor import describe_value
+from archscope.targets.definition import find_definition
 from archscope.targets.inputs import make_arguments
 from archscope.targets.resolve import resolve_target
 from archscope.targets.target import Target, freeze_setting
@@ -36,6 +37,8 @@ class Observed:
     error: Exception | None = None
     remedy: str = ""
     """What would work instead, found by trying; empty where nothing is known."""
+    definition: SourceSpan | None = None
+    """Where a user's file defines the model."""
 
 
 NO_INPUTS: Inputs = ((), {})
@@ -61,7 +64,7 @@ def observe_call(target: object, options: TraceOptions | None = None, given: Inp
             "give them to the constructor, or name the model in words: archscope.trace('resnet18', num_classes=10)",
         )
     held = target
-    found = Target(name, name, lambda: held, is_instance=True)
+    found = Target(name, name, lambda: held, is_instance=True, definition=find_definition(held))
     return _observe_target(found, options, given, keep_flags=True)
 
 
@@ -153,7 +156,7 @@ def _observe_target(
         observation = trace_request(request)
     costs = count_costs(observation.trace)
     trace = replace(observation.trace, notes=(*observation.trace.notes, *explain_counts(observation.trace, costs)))
-    observed = Observed(trace, costs, target.title, observation.error)
+    observed = Observed(trace, costs, target.title, observation.error, definition=target.definition)
     if observed.error is None or given != NO_INPUTS:
         return observed
     return replace(observed, remedy=_find_square(request, observed.trace, maker))

@@ -253,7 +253,7 @@ def budget(
             check_baseline(model, old, quantity, name=name, tolerance=tolerance / 100)
             for quantity in ("params", "macs")
         ]
-    return BudgetReport(tuple(checks))
+    return BudgetReport(tuple(checks), summary)
 
 
 # --- the catalogue, schemas -------------------------------------------------------------------------------------------
@@ -310,7 +310,7 @@ def _ask(target: "nn.Module | Summary | str", options: TraceOptions, answer: Cal
 
 
 def _summarise(observed: "Observed") -> Summary:
-    summary = Summary(observed.trace, observed.costs, observed.title)
+    summary = Summary(observed.trace, observed.costs, observed.title, definition=observed.definition)
     if observed.error is None or observed.trace.failure is None:
         return summary
     raise ForwardError(summary, observed.trace.failure, observed.remedy) from observed.error

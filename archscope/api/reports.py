@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from archscope.analysis.explain import Explanation
+from archscope.api.places import locate_finding
 from archscope.api.summary import Summary
 from archscope.core.documents.findings import BudgetDocument
 from archscope.core.documents.tables import ExplainDocument
@@ -99,6 +100,8 @@ class BudgetReport(Report):
     """Limits and baselines, each kept or broken; a line for each."""
 
     checks: tuple[Check, ...]
+    summary: Summary
+    """Of the model that was checked."""
 
     @property
     def failed(self) -> bool:
@@ -108,6 +111,12 @@ class BudgetReport(Report):
     def list_findings(self) -> Sequence[Finding]:
         """One for each broken budget."""
         return [check.finding for check in self.checks if check.finding]
+
+    def list_annotations(self) -> Sequence[Finding]:
+        """One for each broken budget, or one notice where all hold; at the layer that grew, else at the model."""
+        kept = "; ".join(map(_describe_kept, self.checks))
+        findings = self.list_findings() or [Finding("note", "budget", f"all budgets hold: {kept}")]
+        return [locate_finding(finding, self.summary.trace, self.summary.definition) for finding in findings]
 
     def build_document(self) -> BudgetDocument:
         """The document `archscope.budget/1`."""
@@ -143,12 +152,15 @@ class BudgetReport(Report):
 
 
 def _tell_kept(check: Check) -> str:
-    if check.finding is not None or check.measured is None:
-        return ""
+    return "" if check.finding is not None or check.measured is None else f"ok: {_describe_kept(check)}\n"
+
+
+def _describe_kept(check: Check) -> str:
+    assert check.measured is not None, "what is unknown is not kept"
     share = f" ({100 * check.measured / check.limit:.1f} %)" if check.limit else ""
     kind = "budget" if check.against == "maximum" else f"baseline {check.against}"
     limit = f"within the {kind} of {format_exact(check.limit)}"
-    return f"ok: {check.quantity} {format_exact(check.measured)} {limit}{share}\n"
+    return f"{check.quantity} {format_exact(check.measured)} {limit}{share}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -10,7 +10,7 @@ from archscope.core.cost import CostReport
 from archscope.core.errors import MissingPackageError, ModelError
 from archscope.core.layer import Layer
 from archscope.core.table import Table
-from archscope.core.trace import Failure, Trace
+from archscope.core.trace import Failure, SourceSpan, Trace
 from archscope.rendering.formats import RenderOptions, find_format
 from archscope.rendering.report import Report
 from archscope.tables.layer_columns import check_columns
@@ -37,6 +37,8 @@ class Summary(Report):
     """For headings: `resnet50 (stride in the 3x3 convolution, as torchvision)`."""
     view: LayerTableOptions = LayerTableOptions()  # noqa: RUF009  frozen
     """What its tables show: depth, folding, operations, receptive fields, a filter."""
+    definition: SourceSpan | None = None
+    """Where a user's file defines the model; None where it is not known."""
 
     # --- numbers ------------------------------------------------------------------------------------------------
 

@@ -103,8 +103,13 @@ def _read_shape(sizes: Sequence[Any]) -> InputSpec:
 
 
 def read_count(word: Count, name: str) -> int:
-    """A limit as a whole number from 0. Raises UsageError."""
-    return check_least(name, parse_count(word) if isinstance(word, str) else word, 0)
+    """A limit as a whole number from 0. Raises UsageError, which names the limit."""
+    if not isinstance(word, str):
+        return check_least(name, word, 0)
+    try:
+        return parse_count(word)
+    except UsageError as error:
+        raise UsageError(f"--{name.replace('_', '-')} {error.message}", error.remedy) from error
 
 
 def read_bytes(word: Count) -> int:

@@ -57,10 +57,15 @@ class UsageError(ArchscopeError):
 class UnknownNameError(UsageError):
     """A name that nothing answers to."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], remedy: str = "") -> None:
-        """`kind` is what was looked for (`model`, `layer`, ...); `known` are the names that exist."""
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], remedy: str = "", *, near: tuple[str, ...] | None = None
+    ) -> None:
+        """`kind` is what was looked for (`model`, `layer`, ...); `known` are the names that exist.
+
+        `near` are those that may be meant, likeliest first; None: those of `known` that are spelt alike.
+        """
         self.name = name
-        self.suggestions = suggest_names(name, known)
+        self.suggestions = suggest_names(name, known) if near is None else near
         near = f"did you mean {join_words(self.suggestions)}?" if self.suggestions else ""
         super().__init__(f"unknown {kind} {name!r}", "; ".join(part for part in (near, remedy) if part))
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 from archscope.core.errors import DataError, UnknownLayerError
+from archscope.core.layer_names import suggest_layers
 from archscope.core.tensors import TensorSpec
 
 Setting: TypeAlias = "bool | int | float | str | tuple[Setting, ...] | None"
@@ -221,8 +222,8 @@ class Trace:
         return self.layers[0]
 
     def check_ops(self) -> None:
-        """Raise DataError where the trace was saved without its operations."""
-        if not self.has_ops:
+        """Raise DataError where the trace was saved without its operations, or they were taken from it."""
+        if not self.has_ops or any(layer.end_op > len(self.ops) for layer in self.layers[:1]):
             words = "".join(f" --arg {name}={_write_setting(value)}" for name, value in self.arguments)
             raise DataError(
                 f"the trace of {self.target!r} was saved without its operations",
@@ -270,11 +271,10 @@ class Trace:
         path, sign, number = name.rpartition("#")
         key = (path, int(number) - 1) if sign and number.isdecimal() else (name, 0)
         if key not in self._calls:
-            known = dict.fromkeys(layer.path for layer in self.layers if layer.path)
             calls = sum(layer.path == key[0] for layer in self.layers)
-            raise UnknownLayerError(
-                "layer", name, known, f"{key[0]} is called {calls} time{'s' * (calls != 1)}" if calls else ""
-            )
+            if calls:
+                raise UnknownLayerError("layer", name, (), f"{key[0]} is called {calls} time{'s' * (calls != 1)}")
+            raise UnknownLayerError("layer", name, (), near=suggest_layers(self.layers, name))
         return self._calls[key]
 
     def __contains__(self, name: object) -> bool:

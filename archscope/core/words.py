@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from math import prod
 from typing import Any, TypeAlias
 
@@ -186,6 +187,7 @@ def _parse_dtype(text: str, shown: str) -> str:
     raise InputSpecError(f"--input {shown}: unknown dtype {dtype!r}", remedy)
 
 
+COUNT_FORMS = "write 5M, 1.5G, 600_000 or 600,000"
 MEMORY_FORMS = "write --memory 16GiB, --memory 16GB or --memory 24000MB"
 
 _LETTERS = "KMGTP"
@@ -212,23 +214,35 @@ def parse_memory(text: str) -> int:
         raise UsageError(f"--memory {shown} has no unit", MEMORY_FORMS)
     if unit not in _FACTORS:
         raise UsageError(f"--memory {shown}: unknown unit {unit!r}", f"{MEMORY_FORMS}: GiB is 1024^3 bytes, GB 1000^3")
-    whole, _, fraction = digits.replace("_", "").replace(",", "").partition(".")
-    scale: int = 10 ** len(fraction)
-    amount: int = int(f"{whole}{fraction}") * _FACTORS[unit] // scale
-    if amount < 1:
+    exact = _read_digits(digits) * _FACTORS[unit]
+    if unit == "b" and exact.denominator > 1:
+        raise UsageError(f"--memory {shown} is no whole number of bytes", MEMORY_FORMS)
+    if exact < 1:
         raise UsageError(f"--memory {shown} is nothing", MEMORY_FORMS)
-    return amount
+    return int(exact)
 
 
 def parse_count(word: str) -> int:
-    """`5M` -> 5000000, `1.5G`, `600_000`, `600,000`. Raises UsageError."""
+    """`5M` -> 5000000, `1.5G`, `600_000`, `600,000`. Raises UsageError, also for what is no whole number: `2.3`."""
     found = re.fullmatch(r"([0-9][0-9_,]*(?:\.[0-9]+)?|\.[0-9]+)\s*([kmgbt]?)", word.strip().casefold())
     if found is None:
-        raise UsageError(f"{word!r} is not a count", "write 5M, 1.5G, 600_000 or 600,000")
+        raise UsageError(f"{word!r} is not a count", COUNT_FORMS)
     digits, suffix = found.groups()
+    exact = _read_digits(digits) * _COUNTS[suffix]
+    if exact.denominator > 1:
+        raise UsageError(
+            f"{word!r} is no whole number",
+            f"{COUNT_FORMS}; a bare number counts one by one, so {digits} million is {digits}M"
+            if not suffix
+            else COUNT_FORMS,
+        )
+    return int(exact)
+
+
+def _read_digits(digits: str) -> Fraction:
+    """`600_000`, `138,357,544`, `.5`, exactly."""
     whole, _, fraction = digits.replace("_", "").replace(",", "").partition(".")
-    scale: int = 10 ** len(fraction)
-    return int(f"{whole}{fraction}") * _COUNTS[suffix] // scale
+    return Fraction(int(f"{whole}{fraction}"), 10 ** len(fraction))
 
 
 def format_memory(amount: int) -> str:

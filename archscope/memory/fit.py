@@ -124,6 +124,7 @@ class _Probe:
         limit = self._request.memory_bytes
         self._stage.detail = f"batch {batch:,}"
         if limit is not None and self._request.batch is None and self._known:
+            limit -= self._request.reserve.find_bytes(limit)
             low = max((size for size, need in self._known.items() if need.total_bytes <= limit), default=0)
             high = min((size for size, need in self._known.items() if need.total_bytes > limit), default=None)
             self._stage.detail += f": more than {low:,}" + ("" if high is None else f", fewer than {high:,}")

@@ -52,6 +52,10 @@ class Report(ABC):
         """What the report found fault with. Raises UsageError where it judges nothing."""
         raise UsageError("there are no findings to annotate here", "choose another --format")
 
+    def list_annotations(self) -> Sequence[Finding]:
+        """The same for a CI, with file and line where they are known. Raises UsageError where it judges nothing."""
+        return self.list_findings()
+
     @property
     def problem(self) -> BaseException | None:
         """The error that ends the command once the report is shown; None where it ends well."""
@@ -77,7 +81,7 @@ class Report(ABC):
     def render(self, word: str = "table", options: RenderOptions | None = None) -> str:
         """The text in the format of that word, ended by a newline. Raises UnknownNameError for an unknown word."""
         if word.casefold() == GITHUB:
-            return render_findings(self.list_findings(), GITHUB)
+            return render_findings(self.list_annotations(), GITHUB)
         return self.render_format(find_format(word), options or RenderOptions())
 
     def render_format(self, chosen: TableFormat, options: RenderOptions) -> str:

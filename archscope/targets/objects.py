@@ -11,6 +11,7 @@ from torch import nn
 
 from archscope.core.errors import FixedArgumentError, TargetError, UnknownNameError
 from archscope.targets.constructor import call_constructor, check_call, describe_value
+from archscope.targets.definition import find_definition
 from archscope.targets.target import Target, freeze_arguments
 
 KINDS = "name a torch.nn.Module class, an instance of one, or a function that returns one"
@@ -35,6 +36,7 @@ def find_object_target(home: Home, name: str, text: str, arguments: Mapping[str,
     Raises UnknownNameError where nothing has that name, TargetError where it is no model or cannot be called so.
     """
     found = find_object(home, name)
+    definition = find_definition(found, name, getattr(home.module, "__file__", None))
     if isinstance(found, nn.Module):
         if arguments:
             argument = next(iter(arguments))
@@ -43,7 +45,7 @@ def find_object_target(home: Home, name: str, text: str, arguments: Mapping[str,
                 f"{name} of {home.text} is a {type(found).__name__} that exists already, so it takes no arguments",
                 f"leave out --arg {argument}, or name the class {type(found).__name__}",
             )
-        return Target(text, name, lambda: found, is_instance=True, notes=home.notes)
+        return Target(text, name, lambda: found, is_instance=True, notes=home.notes, definition=definition)
     if not callable(found) or (isinstance(found, type) and not issubclass(found, nn.Module)):
         what = "a class that is no torch.nn.Module" if isinstance(found, type) else describe_value(found)
         raise TargetError(f"{name} of {home.text} is {what}, not a model", _advise(home, KINDS))
@@ -55,6 +57,7 @@ def find_object_target(home: Home, name: str, text: str, arguments: Mapping[str,
         build=partial(_build, home, found, dict(arguments), owner),
         arguments=freeze_arguments(arguments),
         notes=home.notes,
+        definition=definition,
     )
 
 

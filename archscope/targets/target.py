@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from archscope.core.trace import Setting
+from archscope.core.trace import Setting, SourceSpan
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class Target:
     is_instance: bool = False
     """True where `build` returns a module that somebody else also holds, so that only a copy may be run."""
     notes: tuple[str, ...] = ()
+    definition: SourceSpan | None = None
+    """Where a user's file defines it; None for models of archscope and of other packages' registries."""
 
 
 MakeTensor = Callable[[InputTensor], torch.Tensor]

@@ -13,11 +13,16 @@ from archscope.analysis.outline import outline_trace
 from archscope.analysis.receptive import measure_values
 from archscope.core.cost import CostReport
 from archscope.core.errors import UnknownNameError
+from archscope.core.layer_names import suggest_layers
 from archscope.core.trace import LayerCall, Trace
 
 ROOT = "."
 """Names the whole model."""
 REMEDY = "archscope trace TARGET lists the layers; name one by its path, features.24, by its call, relu#2, or as conv1"
+
+
+MOST_LISTED = 8
+_ROOT_WORDS = ("root", "(root)", "model", "the model", "the root")
 
 
 def find_layer(trace: Trace, word: str) -> LayerCall:
@@ -38,8 +43,22 @@ def find_layer(trace: Trace, word: str) -> LayerCall:
     labels = label_layers(trace)
     if name.casefold() in labels:
         return trace.layers[labels[name.casefold()]]
-    known = [layer.path for layer in trace.layers if layer.path]
-    raise UnknownNameError("layer", word, dict.fromkeys([*known, *labels]), REMEDY)
+    raise _complain(trace, word, path, labels)
+
+
+def _complain(trace: Trace, word: str, path: str, labels: Mapping[str, int]) -> UnknownNameError:
+    """The error for a name that no layer has, with those that may be meant, else those that the tree begins with."""
+    calls = sum(layer.path == path for layer in trace.layers)
+    if calls:
+        return UnknownNameError("layer", word, (), f"{path} is called {calls} time{'s' * (calls != 1)}")
+    if word.strip().casefold() in {*_ROOT_WORDS, trace.target.casefold(), trace.root.type.casefold()}:
+        return UnknownNameError("layer", word, (), f"the whole model is named with a dot: {ROOT}")
+    near = suggest_layers(trace.layers, word, labels)
+    first = [] if near else [layer.path for layer in trace.layers if layer.depth == 1][:MOST_LISTED]
+    listed = f"the model begins with {', '.join(first)}; " if first else ""
+    if len(trace.layers) == 1:
+        listed = f"the model has no layers within and is named with a dot: {ROOT}; "
+    return UnknownNameError("layer", word, (), f"{listed}{REMEDY}", near=near)
 
 
 def label_layers(trace: Trace) -> Mapping[str, int]:

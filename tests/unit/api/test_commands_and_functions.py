@@ -30,7 +30,7 @@ CASES: list[tuple[str, Ask]] = [
     ("verify alexnet --verdict agrees", lambda: archscope.verify("alexnet", verdicts=["agrees"])),
     ("verify --counters alexnet", lambda: archscope.compare_counters("alexnet")),
     ("fit alexnet --batch 2", lambda: archscope.fit("alexnet", batch=2)),
-    ("fit alexnet --memory 4GiB --train", lambda: archscope.fit("alexnet", memory=2**30, training=True)),
+    ("fit alexnet --memory 4GiB --train", lambda: archscope.fit("alexnet", memory=2**32, training=True)),
     ("budget alexnet --max-params 70M", lambda: archscope.budget("alexnet", max_params=70_000_000)),
 ]
 FORMATS = ("plain", "json", "csv", "md", "tex")
