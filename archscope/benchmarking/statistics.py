@@ -9,6 +9,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb, isfinite
+from typing import Literal
 
 CONFIDENCE = 0.95
 SURE = 0.99
@@ -68,6 +69,8 @@ class Ratio:
     """With 99 %."""
     least_effect: float
     """The smallest change that is called one."""
+    noisy: tuple[str, ...] = ()
+    """Which of the runs are too noisy to judge by."""
 
     @property
     def differs(self) -> bool:
@@ -76,8 +79,10 @@ class Ratio:
         return certain and max(self.ratio, 1 / self.ratio) >= 1 + self.least_effect
 
     @property
-    def verdict(self) -> str:
-        """`slower`, `faster` or `no difference`."""
+    def verdict(self) -> Literal["slower", "faster", "no difference"] | None:
+        """None where a run is noisy: what its median has changed by says nothing."""
+        if self.noisy:
+            return None
         if not self.differs:
             return "no difference"
         return "slower" if self.ratio > 1 else "faster"

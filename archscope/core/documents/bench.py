@@ -160,7 +160,8 @@ class ComparedEntry(Entry, frozen=True):
     low: float
     """low and high hold the ratio with 99 %"""
     high: float
-    verdict: Literal["slower", "faster", "no difference"]
+    verdict: Literal["slower", "faster", "no difference"] | None
+    """null where either run is noisy"""
 
 
 class BenchDocument(Document, frozen=True, tag="archscope.bench/1"):

@@ -194,6 +194,45 @@ def test_an_older_run(tmp_path) -> None:
         read_document(path, BenchDocument)
 
 
+def make_noisy(report: BenchReport) -> BenchReport:
+    """Every other sample of each timing takes twice as long: p90 - p10 is far above 15 % of the median."""
+    results = []
+    for result in report.results:
+        timings = {
+            phase: Timing(tuple(sample * (1 + i % 2) for i, sample in enumerate(timing.samples)))
+            for phase, timing in result.timings.items()
+        }
+        results.append(replace(result, timings=timings))
+    return replace(report, results=tuple(results))
+
+
+@pytest.mark.parametrize(
+    ("old_is_noisy", "new_is_noisy", "told"),
+    [
+        (True, False, "since the older run is noisy"),
+        (False, True, "since this run is noisy"),
+        (True, True, "since the older run and this run are noisy"),
+    ],
+)
+@pytest.mark.parametrize("factor", [1.0, 3.0, 0.3])
+def test_noisy_runs_get_no_verdict(tmp_path, old_is_noisy: bool, new_is_noisy: bool, told: str, factor: float) -> None:
+    old, new = make_report(), make_report(factor)
+    old, new = make_noisy(old) if old_is_noisy else old, make_noisy(new) if new_is_noisy else new
+    path = tmp_path / "old.json"
+    path.write_text(format_document(build_document(old)), encoding="utf-8")
+    ratios = compare_with_old(new, read_document(path, BenchDocument))
+    assert len(ratios) == 2
+    for line in tell_ratios(ratios, "old.json"):
+        assert f"no verdict, {told}" in line
+        assert not any(word in line for word in ("slower", "faster", "no difference"))
+    compared = encode(build_document(new, list_ratios(ratios)))
+    jsonschema.validate(compared, load_schema("bench"))
+    assert [entry["verdict"] for entry in compared["compared"]] == [None, None]
+    # What compares is read back as an older run.
+    path.write_text(json.dumps(compared), encoding="utf-8")
+    assert read_document(path, BenchDocument).compared
+
+
 def test_verdicts_about_losses() -> None:
     blank = TrainingVerdict(False, "", 20, "made-up", True)
     assert judge_losses([2.3] * 5 + [1.0] * 15, blank, 0.5).passed
