@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from archscope.core.codec import ABSENT, Absent, Settings, encode, fill
 from archscope.core.cost import Cost, CostReport, LayerCost
+from archscope.core.documents.findings import build_finding, read_finding
 from archscope.core.documents.trace import (
     FailureEntry,
     LayerEntry,
@@ -56,6 +57,7 @@ def build_trace_document(
         failure=None
         if trace.failure is None
         else fill(FailureEntry, trace.failure, source=next(iter(trace.failure.sources), None)),
+        findings=tuple(map(build_finding, trace.findings)),
         ops=tuple(_build_op(op, cost) for op, cost in zip(trace.ops, costs.ops, strict=True)) if ops else ABSENT,
         edges=trace.edges if ops else ABSENT,
         state=trace.state if ops else ABSENT,
@@ -80,6 +82,7 @@ def read_trace(document: TraceDocument) -> Trace:
         edges=document.edges or (),
         state=document.state or (),
         totals=fill(StateTotals, document.totals),
+        findings=tuple(map(read_finding, document.findings)),
         failure=None if failure is None else fill(Failure, failure, sources=_read_sources(failure)),
         has_ops=document.ops is not ABSENT,
     )

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 from archscope.core.errors import DataError, UnknownLayerError
 from archscope.core.layer_names import suggest_layers
+from archscope.core.finding import Finding
 from archscope.core.tensors import TensorSpec
 
 Setting: TypeAlias = "bool | int | float | str | tuple[Setting, ...] | None"
@@ -215,6 +216,8 @@ class Trace:
     failure: Failure | None = None
     has_ops: bool = True
     """False where it was saved without its operations and read again."""
+    findings: tuple[Finding, ...] = ()
+    """What a reviewer would say of the module: parts that are not registered, shared or never used, ..."""
 
     @property
     def root(self) -> LayerCall:

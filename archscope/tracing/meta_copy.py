@@ -31,7 +31,9 @@ class _CopyTensors(TorchFunctionMode):
             tensor, memo = args
             if id(tensor) not in memo:
                 with torch._C.DisableTorchFunction():
-                    memo[id(tensor)] = self._convert(tensor)
+                    converted = memo[id(tensor)] = self._convert(tensor)
+                    if tensor.requires_grad and tensor.is_leaf and converted.is_leaf:
+                        converted.requires_grad_()
             return memo[id(tensor)]
         return func(*args, **(kwargs or {}))
 

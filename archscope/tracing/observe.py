@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -12,8 +12,10 @@ from torch import nn
 from archscope.core.trace import Failure, LayerCall, Setting, Trace, ValueRef
 from archscope.modules import is_training
 from archscope.tracing.executors import Executor
+from archscope.tracing.holdings import find_holdings
 from archscope.tracing.isolation import keep_random_state
 from archscope.tracing.recorder import RecordedCall, Recorder
+from archscope.tracing.registration import Usage, review_registration
 from archscope.tracing.state import StateInventory, read_settings
 from archscope.tracing.structure import iterate_tensors, name_arguments
 from archscope.version import __version__
@@ -37,6 +39,8 @@ class Observation:
 
     trace: Trace
     error: Exception | None
+    constants: tuple[str, ...] = ()
+    """Places of plain tensors, no buffers, that operations read: `encoder.scale`."""
 
 
 def observe_forward(subject: TracedModule, executor: Executor) -> Observation:
@@ -45,6 +49,7 @@ def observe_forward(subject: TracedModule, executor: Executor) -> Observation:
     Exceptions of the forward pass are returned in the observation; KeyboardInterrupt and the like pass through.
     """
     recorder = Recorder(subject.module, executor)
+    holdings = find_holdings(subject.module)
     error: Exception | None = None
     output: Any = None
     inputs = _refer_inputs(recorder, subject)
@@ -60,7 +65,10 @@ def observe_forward(subject: TracedModule, executor: Executor) -> Observation:
     outputs = () if error else tuple(
         recorder.values.refer(key, executor.stand_in(tensor)) for key, tensor in iterate_tensors(output)
     )  # fmt: skip
-    return Observation(_build_trace(recorder, subject, (inputs, outputs), error), error)
+    trace = _build_trace(recorder, subject, (inputs, outputs), error)
+    usage = Usage(recorder, complete=error is None)
+    findings, constants = review_registration(subject.module, holdings, usage)
+    return Observation(replace(trace, findings=findings), error, constants)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ class StateInventory:
         self._buffers: dict[int, dict[int, torch.Tensor]] = {}
         self._holders: dict[int, list[str]] = {}
         self.root = root
-        for path, module in _walk(root):
+        for path, module in walk_modules(root):
             self._paths.setdefault(id(module), []).append(path)
             if id(module) not in self._modules:
                 self._modules[id(module)] = module
@@ -106,7 +106,7 @@ class StateInventory:
         return found
 
 
-def _walk(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def walk_modules(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Modules with their paths in order; one that is met again gets its other path and is not entered twice."""
     waiting: list[tuple[str, nn.Module]] = [("", root)]
     entered: set[int] = set()

@@ -94,6 +94,11 @@ def build_finding(finding: Finding) -> FindingEntry:
     return fill(FindingEntry, finding, file=finding.file or None, line=finding.line or None)
 
 
+def read_finding(entry: FindingEntry) -> Finding:
+    """The finding that the entry was made from."""
+    return fill(Finding, entry, file=entry.file or "", line=entry.line or 0)
+
+
 def build_findings_document(findings: Sequence[Finding]) -> FindingsDocument:
     """The document of the findings."""
     return FindingsDocument(tuple(map(build_finding, findings)))

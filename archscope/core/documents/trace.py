@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from archscope.core.codec import ABSENT, Absent, Count, Digits, Document, Entry, NonEmpty, Settings, Shape
 from archscope.core.cost import Uncounted
+from archscope.core.documents.findings import FindingEntry
 from archscope.core.trace import Edge, Mode, SourceSpan, StateTensor
 
 
@@ -186,6 +187,8 @@ class TraceDocument(Document, frozen=True, tag="archscope.trace/1"):
     """Null where the pass finished."""
     notes: tuple[str, ...] = ()
     """What the reader must know: why the mode is not meta, what was unwrapped, ..."""
+    findings: tuple[FindingEntry, ...] = ()
+    """What a reviewer would say of the module: parts that are not registered, shared or never used, ..."""
     ops: tuple[OpEntry, ...] | Absent = ABSENT
     """Every operation, with --ops."""
     edges: tuple[Edge, ...] | Absent = ABSENT
