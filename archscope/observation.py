@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from archscope.analysis.costs import count_costs, explain_counts
+from archscope.analysis.review import TOO_FEW, list_unused, review_trace
 from archscope.core.cost import CostReport
 from archscope.core.errors import ArchscopeError, UnknownNameError, UsageError, join_words
 from archscope.core.progress import show_stage
@@ -21,9 +22,11 @@ from archscope.targets.inputs import make_arguments
 from archscope.targets.resolve import resolve_target
 from archscope.targets.target import Target, freeze_setting
 from archscope.tracing.construction import construct_on_meta
+from archscope.tracing.devices import find_stranded
 from archscope.tracing.executors import MetaExecutor
 from archscope.tracing.modes import Inputs, Request, Source, trace_request
-from archscope.tracing.structure import iterate_tensors
+from archscope.tracing.observe import Observation
+from archscope.tracing.structure import iterate_tensors, map_tensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +156,37 @@ def _observe_target(
         notes=target.notes,
     )
     with show_stage(f"tracing {target.title}"):
-        observation = trace_request(request)
+        observation = _review(request, trace_request(request))
     costs = count_costs(observation.trace)
     trace = replace(observation.trace, notes=(*observation.trace.notes, *explain_counts(observation.trace, costs)))
     observed = Observed(trace, costs, target.title, observation.error, definition=target.definition)
     if observed.error is None or given != NO_INPUTS:
         return observed
     return replace(observed, remedy=_find_square(request, observed.trace, maker))
+
+
+def _review(request: Request, observation: Observation) -> Observation:
+    """The observation, with the findings that its record and further passes give rise to."""
+    trace = observation.trace
+    unused = list_unused(trace)
+    if unused and not trace.training and trace.mode != "real":
+        # Auxiliary classifiers run in training mode alone: they are no dead branches.
+        unused = tuple(sorted(set(unused) & set(list_unused(_train_once(request)))))
+    stranded = find_stranded(request, observation.constants)
+    return replace(observation, trace=replace(trace, findings=(*trace.findings, *stranded, *review_trace(trace, unused))))
+
+
+def _train_once(request: Request) -> Trace:
+    """A pass in training mode, on two of everything where BatchNorm asks for it."""
+    trace = trace_request(replace(request, training=True)).trace
+    if trace.failure is None or TOO_FEW not in trace.failure.message:
+        return trace
+
+    def double(module: nn.Module, device: torch.device) -> Inputs:
+        inputs: Inputs = map_tensors(request.inputs(module, device), lambda tensor: torch.cat((tensor, tensor)))
+        return inputs
+
+    return trace_request(replace(request, training=True, inputs=double)).trace
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from archscope.core.codec import Document
 from archscope.core.cost import CostReport
 from archscope.core.errors import MissingPackageError, ModelError
+from archscope.core.finding import Finding
 from archscope.core.layer import Layer
 from archscope.core.table import Table
 from archscope.core.trace import Failure, SourceSpan, Trace
@@ -61,6 +62,15 @@ class Summary(Report):
     def layers(self) -> tuple[Layer, ...]:
         """Every layer call in the order of execution, the model itself first."""
         return tuple(map(Layer, self.trace.layers, self.costs.layers, self.trace.layer_activation_bytes))
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What a reviewer would say of the model: parts that are not registered, shared or never used, ..."""
+        return self.trace.findings
+
+    def list_findings(self) -> Sequence[Finding]:
+        """The same, as annotations for a CI: `--format github`."""
+        return self.findings
 
     def __getitem__(self, name: str) -> Layer:
         """The call of the layer with that path; `PATH#2` is its second call. Raises UnknownLayerError, a KeyError."""

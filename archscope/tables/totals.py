@@ -1,8 +1,10 @@
 """The lines under a table of a trace: totals with their units, and what is not counted."""
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 
 from archscope.core.cost import CostReport, Uncounted
+from archscope.core.finding import Finding
 from archscope.core.tensors import TensorSpec
 from archscope.core.trace import Trace
 from archscope.core.units import format_bytes, format_exact, format_si
@@ -35,14 +37,29 @@ def describe_activations(trace: Trace, costs: CostReport) -> str:
 
 
 def describe_exceptions(trace: Trace, costs: CostReport) -> tuple[str, ...]:
-    """One line for each thing the totals leave open: uncounted operations, modules never called, the trace's notes."""
+    """One line for each thing the totals leave open: uncounted operations, modules never called, findings, notes."""
     lines = [_describe_uncounted(trace, kind) for kind in costs.uncounted]
     if trace.failure is not None:
         place = trace.failure.path or (trace.root.type if trace.layers else "its beginning")
         lines.append(f"the forward pass stopped in {place}: the counts end there")
-    if trace.never_called and trace.failure is None:
-        lines.append(f"never called, parameters in the total all the same: {list_names(trace.never_called)}")
-    return (*lines, *trace.notes)
+    idle = _list_idle(trace)
+    if idle and trace.failure is None:
+        lines.append(f"never called, parameters in the total all the same: {list_names(idle)}")
+    return (*lines, *(line for finding in trace.findings for line in tell_finding(finding)), *trace.notes)
+
+
+def tell_finding(finding: Finding) -> tuple[str, ...]:
+    """`warning: layers, a plain list, holds ...`, and its remedy in a line of its own."""
+    told = f"{finding.severity}: {finding.message}"
+    return (told, f"  remedy: {finding.remedy}") if finding.remedy else (told,)
+
+
+def _list_idle(trace: Trace) -> tuple[str, ...]:
+    """Modules that this pass never called, but for those that a finding tells of: no pass calls them."""
+    dead = [finding.place for finding in trace.findings if finding.code == "unused-parameters"]
+    return tuple(
+        path for path in trace.never_called if not any(fnmatchcase(f"{path}.", f"{place}.*") for place in dead)
+    )
 
 
 def describe_inputs(trace: Trace) -> str:

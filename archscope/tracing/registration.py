@@ -17,7 +17,7 @@ from archscope.tracing.recorder import RecordedCall, Recorder
 from archscope.tracing.state import element_count, walk_modules
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
-MISSED = "so parameters(), state_dict(), .to() and the totals pass over"
+MISSED = "so parameters(), state_dict(), .to() and the parameter totals pass over"
 MOST_NAMES = 4
 
 

@@ -1,4 +1,4 @@
-"""Runs the sanity checks: those of the first pass, then of three steps, then the costly ones where all was well."""
+"""Runs the sanity checks: what is registered, those of the first pass, then of three steps, then the costly ones where all was well."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -16,6 +16,7 @@ from archscope.training.checks.agreement import check_batch_leak, check_eval_mod
 from archscope.training.checks.candidate import Candidate
 from archscope.training.checks.data import check_inputs, check_loss_at_init, check_outputs
 from archscope.training.checks.learning import check_overfitting
+from archscope.training.checks.registration import check_registration
 from archscope.training.checks.start import Start, observe_start
 from archscope.training.checks.steps import check_gradients, check_parameter_updates, take_steps
 from archscope.training.classifier import copy_module
@@ -79,7 +80,10 @@ _RANKS = {"error": 0, "warning": 1, "note": 2}
 
 
 def _run_checks(candidate: Candidate) -> Iterator[Finding]:
-    found: list[Finding] = []
+    found = check_registration(candidate)
+    if any(finding.severity == "error" for finding in found):
+        yield from found
+        return
     with show_stage("sanity checks", ROUNDS, "rounds", even=False) as stage:
         start = observe_start(candidate)
         for check in START_CHECKS:
