@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from archscope.analysis.costs import count_costs, explain_counts
-from archscope.analysis.review import TOO_FEW, list_unused, review_trace
+from archscope.analysis.review import SINGLE_VALUE, TOO_FEW, list_unused, review_trace
 from archscope.core.cost import CostReport
 from archscope.core.errors import ArchscopeError, UnknownNameError, UsageError, join_words
 from archscope.core.progress import show_stage
@@ -24,6 +24,7 @@ from archscope.targets.target import Target, freeze_setting
 from archscope.tracing.construction import construct_on_meta
 from archscope.tracing.devices import find_stranded
 from archscope.tracing.executors import MetaExecutor
+from archscope.tracing.mentions import is_mentioned
 from archscope.tracing.modes import Inputs, Request, Source, trace_request
 from archscope.tracing.observe import Observation
 from archscope.tracing.structure import iterate_tensors, map_tensors
@@ -160,9 +161,12 @@ def _observe_target(
     costs = count_costs(observation.trace)
     trace = replace(observation.trace, notes=(*observation.trace.notes, *explain_counts(observation.trace, costs)))
     observed = Observed(trace, costs, target.title, observation.error, definition=target.definition)
-    if observed.error is None or given != NO_INPUTS:
+    if observed.error is None:
         return observed
-    return replace(observed, remedy=_find_square(request, observed.trace, maker))
+    remedies = [finding.remedy for finding in observed.trace.findings if finding.code == SINGLE_VALUE]
+    if given == NO_INPUTS and (square := _find_square(request, observed.trace, maker)):
+        remedies.append(square)
+    return replace(observed, remedy="; or ".join(remedies))
 
 
 def _review(request: Request, observation: Observation) -> Observation:
@@ -172,8 +176,10 @@ def _review(request: Request, observation: Observation) -> Observation:
     if unused and not trace.training and trace.mode != "real":
         # Auxiliary classifiers run in training mode alone: they are no dead branches.
         unused = tuple(sorted(set(unused) & set(list_unused(_train_once(request)))))
+    mentioned = tuple(path for path in unused if is_mentioned(observation.module, path))
     stranded = find_stranded(request, observation.constants)
-    return replace(observation, trace=replace(trace, findings=(*trace.findings, *stranded, *review_trace(trace, unused))))
+    findings = (*trace.findings, *stranded, *review_trace(trace, unused, mentioned))
+    return replace(observation, trace=replace(trace, findings=findings))
 
 
 def _train_once(request: Request) -> Trace:

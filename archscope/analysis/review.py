@@ -11,21 +11,25 @@ from archscope.core.trace import LayerCall, OpRecord, Trace
 from archscope.core.units import format_exact
 
 MOST_NAMES = 4
+SINGLE_VALUE = "batchnorm-single-value"
+UNUSED = "unused-parameters"
+USED = "every parameter takes part in the result"
 TOO_FEW = "Expected more than 1 value per channel when training"
 """What torch says where BatchNorm has one value per channel; text of torch 1.0 to 2.14."""
 
 
-def review_trace(trace: Trace, unused: Collection[str] = ()) -> tuple[Finding, ...]:
+def review_trace(trace: Trace, unused: Collection[str] = (), mentioned: Collection[str] = ()) -> tuple[Finding, ...]:
     """The findings that the record of the pass gives rise to.
 
-    `unused` are paths of parameters, out of `list_unused`, that no pass reads in either mode.
+    `unused` are paths of parameters, out of `list_unused`, that no pass reads in either mode; `mentioned` those of them
+    that the model's code names all the same, so that another input or setting may use them.
     """
     norms = _list_norms(trace)
     return (
         *_judge_failure(trace),
         *_judge_single_images(trace, norms),
         *_judge_repeated_norms(trace, norms),
-        *_judge_unused(trace, frozenset(unused)),
+        *_judge_unused(trace, frozenset(unused), frozenset(mentioned)),
     )
 
 
@@ -66,7 +70,7 @@ def _judge_failure(trace: Trace) -> Iterator[Finding]:
         name = failure.path or trace.root.type
         yield Finding(
             severity="error",
-            code="batchnorm-single-value",
+            code=SINGLE_VALUE,
             message=f"{name} has one value per channel, of which no variance can be taken in training mode",
             place=failure.path,
             expected="at least 2 values per channel: images times positions",
@@ -84,7 +88,7 @@ def _judge_single_images(trace: Trace, norms: Sequence[_Norm]) -> Iterator[Findi
     fewest = min(prod(norm.shape[2:]) for norm in alone)
     layers = "BatchNorm layer takes its" if len(paths) == 1 else "BatchNorm layers take their"
     yield Finding(
-        severity="warning",
+        severity="note",
         code="batchnorm-single-image",
         message=f"batch 1 in training mode: {len(paths)} {layers} statistics from one image ({_join(paths)}; "
         f"{format_exact(fewest)} values per channel{' at the fewest' * (len(paths) > 1)})",
@@ -155,32 +159,35 @@ def list_unused(trace: Trace) -> tuple[str, ...]:
     return tuple(tensor.path for tensor in unused)
 
 
-def _judge_unused(trace: Trace, unused: frozenset[str]) -> Iterator[Finding]:
+def _judge_unused(trace: Trace, unused: frozenset[str], mentioned: frozenset[str]) -> list[Finding]:
     sizes = {tensor.path: prod(tensor.shape) for tensor in trace.state if tensor.kind == "parameter"}
-    branches: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for branch in _find_branches(sizes, unused):
-        branches.setdefault(re.sub(r"(?<![^.])\d+(?![^.])", "*", branch), []).append(branch)
-    called = {layer.path for layer in trace.layers}
-    for pattern, names in branches.items():
-        elements = sum(size for path, size in sizes.items() for name in names if _is_within(path, name))
-        whole = all(name not in sizes for name in names)
-        what = "forward never calls" if whole and not called & set(names) else "forward never uses"
-        yield Finding(
-            severity="warning",
-            code="unused-parameters",
-            message=f"{what} {_join(names)}: {format_exact(elements)} parameters of the total",
-            place=names[0] if len(names) == 1 else pattern,
-            expected="every parameter takes part in the result",
-            measured=f"{format_exact(elements)} of {format_exact(trace.totals.params)} parameters do not",
-            remedy=f"use {'it' if len(names) == 1 else 'them'} in forward, or leave "
-            f"{'it' if len(names) == 1 else 'them'} out of the constructor",
-        )
+        groups.setdefault(re.sub(r"(?<![^.])\d+(?![^.])", "*", branch), []).append(branch)
+    findings = []
+    for pattern, names in groups.items():
+        beneath = [path for path in sizes if any(_is_within(path, name) for name in names)]
+        place = names[0] if len(names) == 1 else pattern
+        elements = sum(sizes[path] for path in beneath)
+        measured = f"{format_exact(elements)} of {format_exact(trace.totals.params)} parameters are not used"
+        told = f"{_join(names)}: {format_exact(elements)} parameters, in the total all the same"
+        them = "it" if len(names) == 1 else "them"
+        if any(path in mentioned for path in beneath):
+            remedy = f"where no input and no setting uses {them}, leave {them} out of the constructor"
+            message = f"this pass does not use {told}"
+            findings.append(Finding("note", UNUSED, message, place, measured=measured, remedy=remedy))
+        else:
+            remedy = f"use {them} in forward, or leave {them} out of the constructor"
+            findings.append(Finding("warning", UNUSED, f"forward never uses {told}", place, USED, measured, remedy))
+    return findings
 
 
 def _find_branches(sizes: Iterable[str], unused: frozenset[str]) -> list[str]:
     """The shortest paths beneath which no parameter is used."""
     used = {prefix for path in sizes if path not in unused for prefix in _list_prefixes(path)}
-    branches = (next(prefix for prefix in _list_prefixes(path) if prefix not in used) for path in sizes if path in unused)
+    branches = (
+        next(prefix for prefix in _list_prefixes(path) if prefix not in used) for path in sizes if path in unused
+    )
     return list(dict.fromkeys(branches))
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archscope.cli.command import OutputOptions, PassOptions, ReceptiveOption, TargetArgument, answer, command
+from archscope.cli.command import JudgementOptions, PassOptions, ReceptiveOption, TargetArgument, answer, command
 from archscope.core.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def trace(
         ),
     ] = None,
     receptive: ReceptiveOption = False,
-    output: OutputOptions,
+    output: JudgementOptions,
 ) -> None:
     """Trace one forward pass: shapes, parameters and MACs of every layer.
 
@@ -54,7 +54,7 @@ def trace(
     from archscope.tables.layer_columns import check_columns
     from archscope.tables.layers import LayerTableOptions
 
-    chosen = output.choose()
+    chosen = output.choose(findings=True)
     view = LayerTableOptions(
         depth=depth,
         fold=not no_fold,

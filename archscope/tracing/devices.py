@@ -15,7 +15,7 @@ from archscope.core.finding import Finding
 from archscope.tracing.constants import DataDependentError
 from archscope.tracing.construction import construct_on_meta
 from archscope.tracing.executors import MetaExecutor, check_strided
-from archscope.tracing.holdings import find_holdings
+from archscope.tracing.holdings import Holding, find_holdings
 from archscope.tracing.isolation import keep_random_state, quiet_fake_tensors, without_compilation
 from archscope.tracing.meta_copy import copy_module
 from archscope.tracing.modes import Request
@@ -36,33 +36,34 @@ def find_stranded(request: Request, places: Iterable[str]) -> tuple[Finding, ...
     if not wanted:
         return ()
     module = request.source.instance or construct_on_meta(_get_builder(request), MetaExecutor())
-    holdings = [
-        holding for holding in find_holdings(module) if any(held.place in wanted for held in holding.tensors)
-    ]
-    kinds = {(holding.owner, holding.place.rpartition(".")[2]): holding for holding in holdings}
+    holdings = [holding for holding in find_holdings(module) if any(held.place in wanted for held in holding.tensors)]
+    kinds: dict[tuple[str, str], list[Holding]] = {}
+    for holding in holdings:
+        kinds.setdefault((holding.owner, holding.place.rpartition(".")[2]), []).append(holding)
     if len(kinds) > MOST_TRIED or _run(request, module, frozenset()) is not None:
         return ()
     findings = []
-    for (owner, name), first in kinds.items():
-        alike = [holding for holding in holdings if (holding.owner, holding.place.rpartition(".")[2]) == (owner, name)]
+    for (owner, name), alike in kinds.items():
         left = frozenset(id(held.value) for holding in alike for held in holding.tensors if held.place in wanted)
         error = _run(request, module, left)
         if error is not None and any(text in str(error) for text in MIXED):
-            findings.append(_build_finding(first.place if len(alike) == 1 else f"{name} of {len(alike)} {owner}", alike[0].place, name, first.container))
+            subject = alike[0].place if len(alike) == 1 else f"{name} of each {owner} ({len(alike)} of them)"
+            findings.append(_build_finding(subject, alike[0], name))
     return tuple(findings)
 
 
-def _build_finding(subject: str, place: str, name: str, container: str) -> Finding:
+def _build_finding(subject: str, holding: Holding, name: str) -> Finding:
+    what = f"{subject}, {holding.words}, holds a tensor" if holding.container else f"{subject} is a plain tensor"
     return Finding(
         severity="warning",
         code="unregistered-buffer",
-        message=f"{subject} is a plain tensor that .to() leaves on its device: forward fails once the model has moved",
-        place=place,
+        message=f"{what} that .to() leaves on its device: forward fails once the model has moved",
+        place=holding.place,
         expected="a buffer",
         measured="a plain tensor",
-        remedy=f"self.register_buffer({name!r}, ...); persistent=False keeps it out of state_dict()"
-        if not container
-        else "register each with self.register_buffer(name, ...); persistent=False keeps it out of state_dict()",
+        remedy="register each with self.register_buffer(name, ...), or as nn.Parameter where it is learned"
+        if holding.container
+        else f"self.register_buffer({name!r}, ...), or nn.Parameter where it is learned",
     )
 
 

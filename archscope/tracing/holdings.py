@@ -62,7 +62,9 @@ def list_state(module: nn.Module) -> list[torch.Tensor]:
 
 class _Search:
     def __init__(self, root: nn.Module) -> None:
-        self._parts = [(path, part) for path, part in walk_modules(root) if not isinstance(part, torch.jit.ScriptModule)]
+        self._parts = [
+            (path, part) for path, part in walk_modules(root) if not isinstance(part, torch.jit.ScriptModule)
+        ]
         self._seen: set[int] = {id(tensor) for tensor in list_state(root)}
         self._seen.update(id(part) for _, part in walk_modules(root))
         self._classes: set[type] = set()

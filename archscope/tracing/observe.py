@@ -39,6 +39,8 @@ class Observation:
 
     trace: Trace
     error: Exception | None
+    module: nn.Module
+    """What ran: a copy of the user's module, or one built for the pass."""
     constants: tuple[str, ...] = ()
     """Places of plain tensors, no buffers, that operations read: `encoder.scale`."""
 
@@ -68,7 +70,7 @@ def observe_forward(subject: TracedModule, executor: Executor) -> Observation:
     trace = _build_trace(recorder, subject, (inputs, outputs), error)
     usage = Usage(recorder, complete=error is None)
     findings, constants = review_registration(subject.module, holdings, usage)
-    return Observation(replace(trace, findings=findings), error, constants)
+    return Observation(replace(trace, findings=findings), error, subject.module, constants)
 
 
 @contextmanager

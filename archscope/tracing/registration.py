@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
-from archscope.core.finding import Finding, Severity
+from archscope.core.finding import Finding
 from archscope.core.units import format_exact
 from archscope.tracing.holdings import Holding, list_state
 from archscope.tracing.recorder import RecordedCall, Recorder
@@ -168,51 +168,46 @@ def _is_learned(tensor: Any) -> bool:
 
 
 def _judge_shared(root: nn.Module, usage: Usage) -> list[Finding]:
-    """One instance with parameters under several names, called several times."""
-    paths: dict[int, list[str]] = {}
-    modules: dict[int, nn.Module] = {}
+    """One instance with parameters that one module holds under several names and that is called several times.
+
+    Instances that different modules hold, such as the position encodings of CoaT or tied embeddings, are handed over
+    on purpose.
+    """
+    entries: dict[tuple[int, str], list[str]] = {}
+    modules = {}
     for path, module in walk_modules(root):
-        paths.setdefault(id(module), []).append(path)
-        modules[id(module)] = module
+        entries.setdefault((id(module), path.rpartition(".")[0]), []).append(path)
+        modules[path] = module
     calls = Counter(id(call.module) for call in usage.recorder.calls)
     findings = []
-    for key, names in paths.items():
-        module = modules[key]
+    for (key, parent), names in entries.items():
+        module = modules[names[0]]
         elements = sum(element_count(tensor) for tensor in list_state(module) if isinstance(tensor, nn.Parameter))
-        repeated = calls[key] > 1 or not usage.complete
-        if len(names) < 2 or not elements or not repeated or isinstance(module, nn.Embedding):
-            continue  # tied embeddings are meant
-        severity = _rate_sharing(root, names, module)
-        kind = type(module).__name__
-        findings.append(
-            Finding(
-                severity=severity,
-                code="shared-module",
-                message=f"{_join(names)} are one {kind}: called {calls[key]} times with the same "
-                f"{format_exact(elements)} parameters, which are trained together"
-                + (", and one set of running statistics" if _has_statistics(module) else ""),
-                place=names[0],
-                measured=f"{len(names)} names, one instance",
-                remedy=f"where each is to learn its own, make one for each: [{kind}(...) for _ in range({len(names)})], "
-                f"not [{kind}(...)] * {len(names)}"
-                if _are_siblings(root, names)
-                else f"where each is to learn its own, make a {kind} for each name",
-            )
-        )
+        if len(names) > 1 and elements and (calls[key] > 1 or not usage.complete):
+            findings.append(_tell_shared(names, module, modules[parent], calls[key]))
     return findings
 
 
-def _rate_sharing(root: nn.Module, names: Sequence[str], module: nn.Module) -> Severity:
-    return "warning" if _are_siblings(root, names) or isinstance(module, _BatchNorm) else "note"
-
-
-def _are_siblings(root: nn.Module, names: Sequence[str]) -> bool:
-    """Whether all are entries of one Sequential, ModuleList or ModuleDict: `[block] * 3`."""
-    parents = {name.rpartition(".")[0] for name in names}
-    if len(parents) != 1:
-        return False
-    (parent,) = parents
-    return any(path == parent and isinstance(part, CONTAINERS) for path, part in walk_modules(root))
+def _tell_shared(names: Sequence[str], module: nn.Module, parent: nn.Module, calls: int) -> Finding:
+    kind = type(module).__name__
+    elements = sum(element_count(tensor) for tensor in list_state(module) if isinstance(tensor, nn.Parameter))
+    times = f"called {calls} times " if calls > 1 else ""
+    statistics = ", and one set of running statistics" if _has_statistics(module) else ""
+    count = len(names)
+    each = (
+        f"[{kind}(...) for _ in range({count})], not [{kind}(...)] * {count}"
+        if isinstance(parent, CONTAINERS)
+        else f"a {kind} for each name"
+    )
+    return Finding(
+        severity="warning",
+        code="shared-module",
+        message=f"{_join(names)} are one {kind}, {times}with the same {format_exact(elements)} parameters{statistics}",
+        place=names[0],
+        expected="an instance for each name",
+        measured=f"{count} names, one instance",
+        remedy=f"where each is to learn its own, make {each}; where they are meant to be one, give it one name",
+    )
 
 
 def _has_statistics(module: nn.Module) -> bool:
