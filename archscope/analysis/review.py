@@ -149,8 +149,8 @@ def list_unused(trace: Trace) -> tuple[str, ...]:
         return ()
     read = {ref.value for op in trace.ops for ref in op.inputs}
     known = {tensor.value for tensor in trace.state} | {ref.value for ref in trace.inputs}
-    made = {ref.value for op in trace.ops for ref in op.outputs}
-    strangers = {ref.shape for op in trace.ops for ref in op.inputs if ref.value not in known | made}
+    known.update(ref.value for op in trace.ops for ref in op.outputs)
+    strangers = {ref.shape for op in trace.ops for ref in op.inputs if ref.value not in known}
     unused = [
         tensor
         for tensor in trace.state
@@ -165,9 +165,9 @@ def _judge_unused(trace: Trace, unused: frozenset[str], mentioned: frozenset[str
     for branch in _find_branches(sizes, unused):
         groups.setdefault(re.sub(r"(?<![^.])\d+(?![^.])", "*", branch), []).append(branch)
     findings = []
-    for pattern, names in groups.items():
+    for names in groups.values():
         beneath = [path for path in sizes if any(_is_within(path, name) for name in names)]
-        place = names[0] if len(names) == 1 else pattern
+        place = ".".join(steps[0] if len(set(steps)) == 1 else "*" for steps in zip(*map(_split, names), strict=True))
         elements = sum(sizes[path] for path in beneath)
         measured = f"{format_exact(elements)} of {format_exact(trace.totals.params)} parameters are not used"
         told = f"{_join(names)}: {format_exact(elements)} parameters, in the total all the same"
@@ -194,6 +194,10 @@ def _find_branches(sizes: Iterable[str], unused: frozenset[str]) -> list[str]:
 def _list_prefixes(path: str) -> list[str]:
     parts = path.split(".")
     return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+
+
+def _split(path: str) -> list[str]:
+    return path.split(".")
 
 
 def _is_within(path: str, branch: str) -> bool:

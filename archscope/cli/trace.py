@@ -48,7 +48,8 @@ def trace(
 ) -> None:
     """Trace one forward pass: shapes, parameters and MACs of every layer.
 
-    Nothing is allocated and no weights are downloaded.
+    Nothing is allocated and no weights are downloaded. What a reviewer would object to stands beneath the table: layers
+    and parameters that are not registered, shared by accident or never used; BatchNorm on one image.
     """
     from archscope import api
     from archscope.tables.layer_columns import check_columns

@@ -12,7 +12,6 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from archscope.core.finding import Finding
-from archscope.tracing.constants import DataDependentError
 from archscope.tracing.construction import construct_on_meta
 from archscope.tracing.executors import MetaExecutor, check_strided
 from archscope.tracing.holdings import Holding, find_holdings

@@ -141,6 +141,8 @@ _SEQUENCES: tuple[tuple[type, Callable[[Any], Iterator[Any]]], ...] = (
     (frozenset, frozenset.__iter__),
     (collections.deque, collections.deque.__iter__),
 )
+_PLAIN = frozenset({*(base for base, _ in _SEQUENCES), dict, collections.OrderedDict, types.MethodType})
+"""What has no attributes of its own."""
 
 
 def _list_items(value: Any, kind: type) -> Iterator[tuple[str, Any]]:
@@ -161,7 +163,8 @@ def _list_items(value: Any, kind: type) -> Iterator[tuple[str, Any]]:
         yield from (("", value.__self__), ("", value.__func__))
     elif issubclass(kind, partial):
         yield from (("", value.func), ("", value.args), ("", value.keywords))
-    yield from _list_attributes(value, kind)
+    if kind not in _PLAIN:
+        yield from _list_attributes(value, kind)
 
 
 def _list_attributes(value: Any, kind: type) -> Iterator[tuple[str, Any]]:
@@ -174,7 +177,7 @@ def _list_attributes(value: Any, kind: type) -> Iterator[tuple[str, Any]]:
         yield from ((f".{name}", item) for name, item in list(own.items()))
     for base in kind.__mro__:
         for name, member in vars(base).items():
-            if type(member) is types.MemberDescriptorType and base.__module__ != "builtins":
+            if type(member) is types.MemberDescriptorType and "__slots__" in vars(base):
                 try:
                     yield f".{name}", member.__get__(value, kind)
                 except (AttributeError, TypeError):  # a slot that is empty

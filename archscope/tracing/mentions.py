@@ -18,7 +18,7 @@ def is_mentioned(root: nn.Module, path: str) -> bool:
     The code is that of the classes on the way: an attribute that none of them names is one that forward cannot reach,
     but for names put together at run time, whose literal beginnings count as names.
     """
-    parts = {known: module for known, module in walk_modules(root)}
+    parts = dict(walk_modules(root))
     steps = path.split(".")
     owners = [parts[owner] for end in range(len(steps)) if (owner := ".".join(steps[:end])) in parts]
     for owner, step in zip(owners, steps, strict=False):

@@ -14,7 +14,7 @@ from archscope.core.finding import Finding
 from archscope.core.units import format_exact
 from archscope.tracing.holdings import Holding, list_state
 from archscope.tracing.recorder import RecordedCall, Recorder
-from archscope.tracing.state import element_count, walk_modules
+from archscope.tracing.state import element_count, own_parameters, walk_modules
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 MISSED = "so parameters(), state_dict(), .to() and the parameter totals pass over"
@@ -81,7 +81,7 @@ def _judge_modules(holding: Holding, usage: Usage) -> list[Finding]:
 
 
 def _make_finding(message: str, place: str, modules: Sequence[nn.Module], remedy: str, used: bool) -> Finding:  # noqa: FBT001
-    learned = any(tensor.requires_grad for tensor in _list_all(modules))
+    learned = any(map(_may_learn, _list_parameters(modules)))
     return Finding(
         severity="warning" if learned and used else "note",
         code="unregistered-module",
@@ -118,11 +118,16 @@ def _judge_strangers(root: nn.Module, holdings: Sequence[Holding], calls: Sequen
 
 
 def _tell_missed(modules: Sequence[nn.Module]) -> str:
-    parameters = [tensor for tensor in _list_all(modules) if isinstance(tensor, nn.Parameter)]
-    frozen = parameters and not any(tensor.requires_grad for tensor in parameters)
+    parameters = _list_parameters(modules)
+    frozen = not any(map(_may_learn, parameters))
     count = f"{format_exact(sum(map(element_count, parameters)))}{' frozen' if frozen else ''} parameters"
     whose = "its" if len(modules) == 1 else "their"
     return f"{MISSED} {whose} {count if parameters else 'buffers'}"
+
+
+def _may_learn(parameter: torch.Tensor) -> bool:
+    """Whether it is not frozen; of scripted modules, whose parameters are plain tensors in a copy, it is not known."""
+    return parameter.requires_grad or not isinstance(parameter, nn.Parameter)
 
 
 def _obeys_mode(part: nn.Module) -> bool:
@@ -182,15 +187,14 @@ def _judge_shared(root: nn.Module, usage: Usage) -> list[Finding]:
     findings = []
     for (key, parent), names in entries.items():
         module = modules[names[0]]
-        elements = sum(element_count(tensor) for tensor in list_state(module) if isinstance(tensor, nn.Parameter))
-        if len(names) > 1 and elements and (calls[key] > 1 or not usage.complete):
+        if len(names) > 1 and _list_parameters([module]) and (calls[key] > 1 or not usage.complete):
             findings.append(_tell_shared(names, module, modules[parent], calls[key]))
     return findings
 
 
 def _tell_shared(names: Sequence[str], module: nn.Module, parent: nn.Module, calls: int) -> Finding:
     kind = type(module).__name__
-    elements = sum(element_count(tensor) for tensor in list_state(module) if isinstance(tensor, nn.Parameter))
+    elements = sum(map(element_count, _list_parameters([module])))
     times = f"called {calls} times " if calls > 1 else ""
     statistics = ", and one set of running statistics" if _has_statistics(module) else ""
     count = len(names)
@@ -276,3 +280,8 @@ def _list_parts(module: nn.Module) -> list[nn.Module]:
 def _list_all(modules: Iterable[nn.Module]) -> list[torch.Tensor]:
     state = [tensor for module in modules for tensor in list_state(module)]
     return list({id(tensor): tensor for tensor in state}.values())
+
+
+def _list_parameters(modules: Iterable[nn.Module]) -> list[torch.Tensor]:
+    found = (tensor for module in modules for part in _list_parts(module) for tensor in own_parameters(part))
+    return list({id(tensor): tensor for tensor in found}.values())

@@ -1,4 +1,4 @@
-"""Runs the sanity checks: what is registered, those of the first pass, then of three steps, then the costly ones where all was well."""
+"""Runs the sanity checks: registration, the first pass, three steps, then the costly ones where all was well."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext

@@ -135,6 +135,17 @@ class Softmax(Net):
         return super().forward(x).softmax(1)
 
 
+class Listed(Net):
+    """A layer stands in a plain list."""
+
+    def __init__(self, num_classes: int = 10, width: int = 8) -> None:
+        super().__init__(num_classes, width)
+        self.layers = [nn.Linear(num_classes, num_classes)]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers[0](super().forward(x))
+
+
 class Explodes(Net):
     """Gives NaN from its second training step on."""
 

@@ -330,3 +330,45 @@ class TestOverfitting:
         net = make_net().requires_grad_(requires_grad=False)
         findings = check_training(net, batch)
         assert find(findings, "no-gradient").measured == "a loss without one"
+
+
+class Unregistered(nn.Module):
+    """Its middle layers stand in a plain list, a scale is a plain tensor."""
+
+    def __init__(self, *, register: bool = False) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 16, 3, padding=1)
+        layers = [nn.Conv2d(16, 16, 3, padding=1) for _ in range(2)]
+        self.layers = nn.ModuleList(layers) if register else layers
+        self.scale = nn.Parameter(torch.ones(16, 1, 1)) if register else torch.ones(16, 1, 1, requires_grad=True)
+        self.fc = nn.Linear(64, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.relu(self.conv(x)) * self.scale
+        for layer in self.layers:
+            x = functional.relu(layer(x))
+        return self.fc(functional.adaptive_avg_pool2d(x, 2).flatten(1))
+
+
+class TestRegistration:
+    def test_what_is_not_registered_is_an_error_and_all_that_is_told(self, batch: Batch) -> None:
+        layers, scale = check_training(Unregistered(), batch)
+        assert (layers.severity, layers.code, layers.place) == ("error", "unregistered-module", "layers")
+        assert "nn.ModuleList" in layers.remedy
+        assert (scale.severity, scale.code, scale.place) == ("error", "unregistered-parameter", "scale")
+        assert "nn.Parameter" in scale.remedy
+
+    def test_registered_it_passes(self, batch: Batch) -> None:
+        assert check_training(Unregistered(register=True), batch) == ()
+
+    def test_frozen_layers_in_a_list_are_no_error(self, batch: Batch) -> None:
+        net = Unregistered(register=True)
+        teacher = [nn.Conv2d(3, 3, 1).requires_grad_(False)]
+        net.conv.register_forward_pre_hook(lambda _, inputs: (inputs[0] + 0 * teacher[0](inputs[0]),))
+        assert [finding.severity for finding in check_training(net, batch)] == ["note"]
+
+    def test_a_shared_block_is_told(self, batch: Batch) -> None:
+        block = nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU())
+        net = nn.Sequential(nn.Conv2d(3, 16, 3), *[block] * 2, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(64, 3))
+        (finding,) = check_training(net, batch)
+        assert (finding.severity, finding.code, finding.place) == ("warning", "shared-module", "1")

@@ -78,6 +78,16 @@ def test_a_fault_stops_and_no_check_goes_on(run: Run, capsys: Capture) -> None:
     assert run("--run-dir r --no-check", "Softmax") == 0
 
 
+@pytest.mark.parametrize("words", ["--run-dir r", "--check-only"])
+def test_a_layer_that_is_not_registered_is_1_before_it_trains(words: str, run: Run, capsys: Capture) -> None:
+    assert run(words, "Listed") == 1
+    out, err = capsys.readouterr()
+    assert "error unregistered-module at layers: layers, a plain list, holds a Linear" in err
+    assert "self.layers = nn.ModuleList([...])" in out + err
+    assert "epoch 1" not in err
+    assert not Path("r").exists()
+
+
 def test_a_loss_that_is_no_number_is_1(run: Run, capsys: Capture) -> None:
     assert run("--no-check", "Explodes") == 1
     assert "error: the loss is NaN in epoch 1" in capsys.readouterr().err
