@@ -24,7 +24,7 @@ from archscope.targets.target import Target, freeze_setting
 from archscope.tracing.construction import construct_on_meta
 from archscope.tracing.devices import find_stranded
 from archscope.tracing.executors import MetaExecutor
-from archscope.tracing.mentions import is_mentioned
+from archscope.tracing.mentions import list_mentioned
 from archscope.tracing.modes import Inputs, Request, Source, trace_request
 from archscope.tracing.observe import Observation
 from archscope.tracing.structure import iterate_tensors, map_tensors
@@ -176,7 +176,7 @@ def _review(request: Request, observation: Observation) -> Observation:
     if unused and not trace.training and trace.mode != "real":
         # Auxiliary classifiers run in training mode alone: they are no dead branches.
         unused = tuple(sorted(set(unused) & set(list_unused(_train_once(request)))))
-    mentioned = tuple(path for path in unused if is_mentioned(observation.module, path))
+    mentioned = list_mentioned(observation.module, unused)
     stranded = find_stranded(request, observation.constants)
     findings = (*trace.findings, *stranded, *review_trace(trace, unused, mentioned))
     return replace(observation, trace=replace(trace, findings=findings))

@@ -1,8 +1,7 @@
 """Whether the code of a model names a part of it outside of its constructors. The code is read, never run."""
 
 import types
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterable, Iterator
 
 from torch import nn
 
@@ -12,21 +11,26 @@ CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.
 """What hands on its entries without naming them."""
 
 
-def is_mentioned(root: nn.Module, path: str) -> bool:
-    """Whether code that runs after construction names every step of `path`, a parameter's or module's.
+def list_mentioned(root: nn.Module, paths: Iterable[str]) -> tuple[str, ...]:
+    """Those of the `paths`, of parameters, of which code that runs after construction names every step.
 
     The code is that of the classes on the way: an attribute that none of them names is one that forward cannot reach,
     but for names put together at run time, whose literal beginnings count as names.
     """
+    words: dict[type, frozenset[str]] = {}
     parts = dict(walk_modules(root))
-    steps = path.split(".")
-    owners = [parts[owner] for end in range(len(steps)) if (owner := ".".join(steps[:end])) in parts]
-    for owner, step in zip(owners, steps, strict=False):
-        if isinstance(owner, CONTAINERS) or _is_torchs(type(owner)):
-            continue
-        if not any(_names(_read_words(type(part)), step) for part in owners):
-            return False
-    return True
+
+    def is_mentioned(path: str) -> bool:
+        steps = path.split(".")
+        owners = [parts.get(".".join(steps[:end])) for end in range(len(steps))]
+        kinds = [type(owner) for owner in owners]
+        words.update((kind, _read_words(kind)) for kind in kinds if kind not in words)
+        return all(
+            isinstance(owner, CONTAINERS) or _is_torchs(type(owner)) or any(_names(words[kind], step) for kind in kinds)
+            for owner, step in zip(owners, steps, strict=True)
+        )
+
+    return tuple(path for path in paths if is_mentioned(path))
 
 
 def _names(words: frozenset[str], step: str) -> bool:
@@ -34,7 +38,6 @@ def _names(words: frozenset[str], step: str) -> bool:
     return step in words or (stem != step and stem in words)
 
 
-@cache
 def _read_words(kind: type) -> frozenset[str]:
     """Names and strings in the methods of the class and its bases, constructors and torch's own classes left out.
 

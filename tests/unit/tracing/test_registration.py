@@ -163,7 +163,7 @@ class TestModules:
 
     def test_what_forward_does_not_use_is_a_note(self) -> None:
         module = Holder([])
-        module.spare = [make_point()]
+        module.__dict__["spare"] = [make_point()]
         finding = find_one(module, "unregistered-module")
         assert finding.severity == "note"
         assert "forward uses none of it" in finding.message
@@ -176,7 +176,7 @@ class TestModules:
         module = Holder([])
         module.layers = nn.ModuleList([make_point()])
         module.parts.append(module.layers[0])
-        module.again = {"a": [module.layers[0]], "root": module, "weight": module.stem.weight}
+        module.__dict__["again"] = {"a": [module.layers[0]], "root": module, "weight": module.stem.weight}
         assert find(module) == ()
 
     def test_of_a_named_target(self, tmp_path: Any) -> None:
@@ -348,8 +348,8 @@ class TestSharing:
 
 def test_no_property_is_run_and_nothing_changes(fingerprint: Fingerprint) -> None:
     class Trap:
-        @property
-        def __class__(self) -> type:  # type: ignore[override]
+        @property  # type: ignore[misc]
+        def __class__(self) -> type:
             raise AssertionError("__class__ was read")
 
         @property
