@@ -156,17 +156,18 @@ def _observe_target(
         mode=options.mode,
         notes=target.notes,
     )
-    with show_stage(f"tracing {target.title}"):
-        observation = _review(request, trace_request(request))
-    costs = count_costs(observation.trace)
-    trace = replace(observation.trace, notes=(*observation.trace.notes, *explain_counts(observation.trace, costs)))
-    observed = Observed(trace, costs, target.title, observation.error, definition=target.definition)
-    if observed.error is None:
-        return observed
-    remedies = [finding.remedy for finding in observed.trace.findings if finding.code == SINGLE_VALUE]
-    if given == NO_INPUTS and (square := _find_square(request, observed.trace, maker)):
-        remedies.append(square)
-    return replace(observed, remedy="; or ".join(remedies))
+    with target.scope():
+        with show_stage(f"tracing {target.title}"):
+            observation = _review(request, trace_request(request))
+        costs = count_costs(observation.trace)
+        trace = replace(observation.trace, notes=(*observation.trace.notes, *explain_counts(observation.trace, costs)))
+        observed = Observed(trace, costs, target.title, observation.error, definition=target.definition)
+        if observed.error is None:
+            return observed
+        remedies = [finding.remedy for finding in observed.trace.findings if finding.code == SINGLE_VALUE]
+        if given == NO_INPUTS and (square := _find_square(request, observed.trace, maker)):
+            remedies.append(square)
+        return replace(observed, remedy="; or ".join(remedies))
 
 
 def _review(request: Request, observation: Observation) -> Observation:

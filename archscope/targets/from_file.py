@@ -7,12 +7,14 @@ import linecache
 import os
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
 from archscope.core.errors import TargetError, join_words, suggest_names
+from archscope.targets.choice import choose_object
 from archscope.targets.failures import explain_failure, shorten_path
 from archscope.targets.imports import ImportScope
 from archscope.targets.objects import Home, find_object_target
@@ -27,11 +29,17 @@ GUARD = 'put what should not run on import under `if __name__ == "__main__":`'
 def find_in_file(path: Path, name: str, text: str, arguments: Mapping[str, Any]) -> Target:
     """The object `name` of the Python file. Raises UnknownNameError and TargetError."""
     file = check_file(path)
-    if not name:
-        raise TargetError(
-            f"{text} names a file, not a model", suggest_objects(text, list_class_names(read_bytes(file)))
-        )
-    return find_object_target(_run_file(file), name, text, arguments)
+    home = _run_file(file)
+    if name:
+        return find_object_target(home, name, text, arguments)
+    return find_chosen_target(home, (ast.parse(read_bytes(file)),), text, arguments)
+
+
+def find_chosen_target(home: Home, trees: Iterable[ast.Module], text: str, arguments: Mapping[str, Any]) -> Target:
+    """The model of a file that alone is named. Raises TargetError where that could be one or another."""
+    name, note = choose_object(home, trees, text, arguments)
+    target = find_object_target(home, name, f"{text}:{name}", arguments)
+    return replace(target, notes=(*target.notes, note))
 
 
 def check_file(path: Path) -> Path:
@@ -53,13 +61,6 @@ def read_bytes(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise TargetError(f"{shorten_path(str(file))} cannot be read: {error.strerror}") from error
-
-
-def suggest_objects(text: str, classes: list[str]) -> str:
-    """How to name one of the classes of the file."""
-    if not classes:
-        return f"write {text}:NAME, a torch.nn.Module class, an instance of one, or a function that returns one"
-    return f"write {text}:{classes[0]}; it defines {', '.join(classes)}"
 
 
 def list_class_names(source: str | bytes) -> list[str]:
@@ -106,7 +107,7 @@ def _run_file(file: Path) -> Home:
             exec(compile(source, str(file), "exec", dont_inherit=True), vars(module))
         except (Exception, SystemExit) as error:
             raise explain_failure(error, shown, advise_failure(error)) from error
-    return Home(shown, module, scope.enter, (f"ran {shown} to load it",))
+    return Home(shown, module, scope, (f"ran {shown} to load it",))
 
 
 def advise_failure(error: BaseException) -> str:

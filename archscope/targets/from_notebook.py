@@ -16,7 +16,7 @@ from typing import Any
 
 from archscope.core.errors import TargetError, UnknownNameError
 from archscope.targets.failures import describe_error, find_place, shorten_path
-from archscope.targets.from_file import check_file, list_class_names, make_module, read_bytes, suggest_objects
+from archscope.targets.from_file import check_file, find_chosen_target, list_class_names, make_module, read_bytes
 from archscope.targets.imports import ImportScope
 from archscope.targets.objects import Home, find_object_target
 from archscope.targets.target import Target
@@ -43,10 +43,17 @@ def find_in_notebook(path: Path, name: str, text: str, arguments: Mapping[str, A
     """The object `name` of the notebook. Raises UnknownNameError and TargetError."""
     file = check_file(path)
     cells = read_cells(file)
-    classes = list_class_names("\n".join(cell.source for cell in cells if _parses(cell.source)))
-    if not name:
-        raise TargetError(f"{text} names a file, not a model", suggest_objects(text, classes))
-    return find_object_target(_run_notebook(file, cells, name.partition(".")[0], classes), name, text, arguments)
+    sources = [cell.source for cell in cells if _parses(cell.source)]
+    classes = list_class_names("\n".join(sources))
+    if name:
+        return find_object_target(_run_notebook(file, cells, name.partition(".")[0], classes), name, text, arguments)
+    if not classes:
+        raise TargetError(
+            f"{text} names a file, not a model, and it defines no torch.nn.Module",
+            f"write {text}:NAME, a torch.nn.Module class, an instance of one, or a function that returns one",
+        )
+    home = _run_notebook(file, cells, classes[-1], classes)
+    return find_chosen_target(home, map(ast.parse, sources), text, arguments)
 
 
 def read_cells(file: Path) -> tuple[Cell, ...]:
@@ -108,7 +115,7 @@ def _run_notebook(file: Path, cells: tuple[Cell, ...], name: str, classes: list[
     if len(defining) > 1:
         again = ", ".join(str(cell.number) for cell in defining[1:])
         notes.append(f"{name} is taken from code cell {last}; it is defined again in code cell {again}")
-    return Home(shown, module, scope.enter, tuple(notes))
+    return Home(shown, module, scope, tuple(notes))
 
 
 def _run_cell(cell: Cell, module: types.ModuleType, shown: str) -> None:

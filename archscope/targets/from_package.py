@@ -26,7 +26,7 @@ def find_in_package(module_name: str, name: str, text: str, arguments: Mapping[s
             if isinstance(error, ModuleNotFoundError) and _is_itself(error.name, module_name):
                 raise UnknownNameError("module", module_name, _list_near(module_name)) from error
             raise explain_failure(error, f"importing {module_name}", advise_failure(error)) from error
-    home = Home(module_name, module, scope.enter, (f"imported {module_name}, which runs its code",))
+    home = Home(module_name, module, scope, (f"imported {module_name}, which runs its code",))
     if not name:
         raise TargetError(f"{text} names no object", f"write {module_name}:NAME")
     return find_object_target(home, name, text, arguments)

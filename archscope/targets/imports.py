@@ -28,10 +28,30 @@ class ImportScope:
     kept: set[str] = field(default_factory=set)
     """Names of modules that stay registered."""
     _siblings: dict[str, ModuleType] = field(default_factory=dict)
+    _held: list[bool] = field(default_factory=list)
+    """Not empty while the scope is entered."""
 
     @contextmanager
     def enter(self) -> Iterator[None]:
         """Run the target's code in here: what it prints goes to stderr, and nothing is written beside it."""
+        with self.hold(), redirect_stdout(sys.stderr):
+            yield
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """The same without a word on where prints go: for forward passes, which import now and then as well."""
+        if self._held:
+            yield
+            return
+        self._held.append(True)
+        try:
+            with self._open():
+                yield
+        finally:
+            self._held.clear()
+
+    @contextmanager
+    def _open(self) -> Iterator[None]:
         before = (list(sys.path), sys.argv, sys.dont_write_bytecode)
         known = set(sys.modules)
         own = tuple(folder for folder in self.folders if folder not in sys.path)
@@ -41,8 +61,7 @@ class ImportScope:
         sys.modules.update(self._siblings)
         importlib.invalidate_caches()
         try:
-            with redirect_stdout(sys.stderr):
-                yield
+            yield
         finally:
             sys.path[:], sys.argv, sys.dont_write_bytecode = before
             self._take_out([name for name in sys.modules if name not in known], own)

@@ -1,6 +1,7 @@
 """What a target is once it has been found, and the arguments of its forward."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +52,8 @@ class Target:
     notes: tuple[str, ...] = ()
     definition: SourceSpan | None = None
     """Where a user's file defines it; None for models of archscope and of other packages' registries."""
+    scope: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Held while a forward pass runs, since a file's forward may import what lies beside the file."""
 
 
 MakeTensor = Callable[[InputTensor], torch.Tensor]
