@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,13 +13,14 @@ from torch import nn
 from archscope.analysis.costs import count_costs, explain_counts
 from archscope.analysis.review import SINGLE_VALUE, TOO_FEW, list_unused, review_trace
 from archscope.core.cost import CostReport
-from archscope.core.errors import ArchscopeError, UnknownNameError, UsageError, join_words
 from archscope.core.progress import show_stage
 from archscope.core.trace import SourceSpan, Trace
+from archscope.core.errors import ArchscopeError, TargetError, UnknownNameError, UsageError, join_words
 from archscope.core.words import InputSpec, TraceOptions
 from archscope.targets.constructor import describe_value
 from archscope.targets.definition import find_definition
 from archscope.targets.inputs import make_arguments
+from archscope.targets.parts import find_network, take_part
 from archscope.targets.resolve import resolve_target
 from archscope.targets.target import Target, freeze_setting
 from archscope.tracing.construction import construct_on_meta
@@ -67,8 +69,12 @@ def observe_call(target: object, options: TraceOptions | None = None, given: Inp
             f"this {name} is built already: constructor arguments ({', '.join(options.arguments)}) cannot reach it",
             "give them to the constructor, or name the model in words: archscope.trace('resnet18', num_classes=10)",
         )
-    held = target
-    found = Target(name, name, lambda: held, is_instance=True, definition=find_definition(held))
+    part = ""
+    with suppress(TargetError):  # told by the forward pass, which fails
+        part = find_network(target, name)
+    held = take_part(target, part, name) if part else target
+    notes = (f"{name} has no forward of its own: {name}.{part}, the network that it holds, is traced",) if part else ()
+    found = Target(name, name, lambda: held, is_instance=True, notes=notes, definition=find_definition(held))
     return _observe_target(found, options, given, keep_flags=True)
 
 

@@ -6,11 +6,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from archscope.api.reports import BudgetReport, Catalogue, ExplainReport, ModelTable
+from archscope.api.reports import BudgetReport, Catalogue, ExplainReport, ModelTable, OriginCatalogue, OriginRow
 from archscope.api.summary import ForwardError, Summary, read_summary
 from archscope.api.words import (
     Count,
@@ -19,6 +20,7 @@ from archscope.api.words import (
     check_flag,
     check_mode,
     check_unchanged,
+    check_name,
     check_word,
     is_saved,
     read_count,
@@ -150,11 +152,17 @@ def load(path: str | Path) -> Summary:
     return read_summary(Path(path))
 
 
-def build(name: str, /, **arguments: bool | int | str | Sequence[int | str]) -> "nn.Module":
-    """The built-in model `name`, with torch's default device and dtype. Raises UnknownNameError, UsageError."""
-    from archscope.models.registry import build_model
+def build(target: str, /, **arguments: Any) -> "nn.Module":
+    """The module that a target in words names, with torch's default device and dtype, initialised, without weights.
 
-    return build_model(name, **arguments)
+    `"vgg16"`, `"timm:resnet18"`, `"hf:config.json"`, `"net.py:Net"`: whatever the command line takes, but no saved
+    trace. `arguments` go to its constructor. An instance that a file holds is given as it is. Raises UnknownNameError,
+    UsageError, TargetError.
+    """
+    check_name("build", target)
+    from archscope.targets.resolve import resolve_target
+
+    return resolve_target(target, arguments).build()
 
 
 # --- one model --------------------------------------------------------------------------------------------------------
@@ -259,11 +267,18 @@ def budget(
 # --- the catalogue, schemas -------------------------------------------------------------------------------------------
 
 
-def list_models(pattern: str | None = None) -> Catalogue:
+def list_models(pattern: str | None = None) -> "Catalogue | OriginCatalogue":
     """The built-in models with source, parameters and MACs, from the generated catalogue; no torch is needed.
 
-    `pattern` is a part of a name, or a pattern such as `vgg*_bn`. Raises UnknownNameError where nothing matches.
+    `pattern` is a part of a name, or a pattern such as `vgg*_bn`. With an origin before it (`timm:*`,
+    `torchvision:resnet*`, `hf:bert`) the names of that package's models, which must be installed. Raises
+    UnknownNameError where nothing matches, MissingPackageError and TargetError where the package cannot be imported.
     """
+    if pattern is not None and not isinstance(pattern, str):
+        raise UsageError(f"a pattern cannot be {pattern!r}", "such as 'resnet*' or 'timm:vit*'")
+    origin, colon, rest = (pattern or "").partition(":")
+    if colon:
+        return _list_others(origin, rest)
     from archscope.models.registry import load_catalogue
 
     rows = load_catalogue()
@@ -271,12 +286,34 @@ def list_models(pattern: str | None = None) -> Catalogue:
         return Catalogue(rows)
     chosen = tuple(row for row in rows if _matches(row.name, pattern.casefold()))
     if not chosen:
-        raise UnknownNameError("model", pattern, [row.name for row in rows], "archscope models lists all of them")
+        raise UnknownNameError(
+            "model",
+            pattern,
+            [row.name for row in rows],
+            f"archscope models lists all of them, archscope models 'timm:{pattern}' those of timm",
+        )
     return Catalogue(chosen)
 
 
+def _list_others(origin: str, pattern: str) -> OriginCatalogue:
+    from archscope.targets.resolve import LISTS
+
+    check_word("origin", origin, tuple(LISTS))
+    known = LISTS[origin]()
+    chosen = tuple(
+        OriginRow(f"{origin}:{name}", where.removeprefix(f"{origin}.models."))
+        for name, where in known
+        if _matches(name, pattern)
+    )
+    if not chosen:
+        remedy = f"archscope models '{origin}:*' lists all of them"
+        raise UnknownNameError(f"model of {origin}", pattern, [name for name, _ in known], remedy)
+    return OriginCatalogue(origin, chosen)
+
+
 def _matches(name: str, pattern: str) -> bool:
-    return fnmatchcase(name, pattern) or (not set("*?[") & set(pattern) and pattern in name)
+    folded, pattern = name.casefold(), pattern.casefold()
+    return fnmatchcase(folded, pattern) or (not set("*?[") & set(pattern) and pattern in folded)
 
 
 # --- shared -----------------------------------------------------------------------------------------------------------

@@ -181,3 +181,51 @@ class Catalogue(Report):
     def build_tables(self, width: int | None = None) -> Sequence[Table]:
         """One table, a row for each model."""
         return (build_catalogue_table(self.rows),)
+
+
+@dataclass(frozen=True, slots=True)
+class OriginRow:
+    """One model of somebody else's package."""
+
+    name: str
+    """The target to type: `timm:resnet18`."""
+    where: str
+    """The module of the package's `models` that defines it; of transformers the class."""
+
+
+ORIGIN_NOTES = {
+    "hf": "hf: takes a configuration: archscope trace hf:config.json; these are the model_type that it may have",
+    "timm": "parameters and MACs: archscope trace timm:NAME",
+    "torchvision": "parameters and MACs: archscope trace torchvision:NAME",
+}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class OriginCatalogue(Report):
+    """The models of another package that answer to a pattern; iterate over it for their rows."""
+
+    origin: str
+    """`torchvision`, `timm` or `hf`."""
+    rows: tuple[OriginRow, ...]
+
+    def __iter__(self) -> Iterator[OriginRow]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> OriginRow:
+        return self.rows[index]
+
+    def build_tables(self, width: int | None = None) -> Sequence[Table]:
+        """One table, a row for each model."""
+        where = "class" if self.origin == "hf" else "module"
+        package = "transformers" if self.origin == "hf" else self.origin
+        return (
+            Table(
+                title=f"Models of {package}",
+                columns=(Column("name", "name"), Column(where, where, flexible=True)),
+                rows=tuple(Row((Cell(row.name), Cell(row.where))) for row in self.rows),
+                notes=(f"{len(self.rows)} model{'s' if len(self.rows) != 1 else ''} · {ORIGIN_NOTES[self.origin]}",),
+            ),
+        )

@@ -124,6 +124,10 @@ class _Bench:
                 VariantResult(name, variant, 0, failure=reason, training=verdict) for variant in self.options.variants
             ]
             return
+        with target.scope():
+            self._add_target(name, target)
+
+    def _add_target(self, name: str, target: Target) -> None:
         bench_target = BenchTarget(target, self.options.inputs, self.options.step)
         runs = [self._prepare(name, bench_target, variant) for variant in self.options.variants]
         interrupt = None

@@ -60,13 +60,15 @@ def compare_target(text: str, options: TraceOptions | None = None) -> Comparison
     observed = subject.observed
     if observed.error is not None:
         raise ModelError(f"the forward pass of {text} failed: {observed.error}", observed.remedy)
+    with subject.hold_scope():
+        counts = tuple(_run(counter, subject) for counter in track(COUNTERS, text, "tools"))
     return Comparison(
         target=observed.trace.target,
         title=observed.title,
         shape=", ".join("x".join(map(str, ref.shape)) for ref in observed.trace.inputs),
         params=observed.trace.totals.params,
         macs=observed.costs.macs,
-        tool_counts=tuple(_run(counter, subject) for counter in track(COUNTERS, text, "tools")),
+        tool_counts=counts,
     )
 
 

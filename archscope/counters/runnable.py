@@ -4,6 +4,7 @@ Each tool gets a module of its own: some leave hooks or attributes behind.
 """
 
 import copy
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +67,10 @@ class RunnableTarget:
         self._target = resolve_target(text, options.arguments)
         self.observed: Observed = observe_target(text, options)
         """Our own count. A forward pass that failed has none worth comparing: see `observed.error`."""
+
+    def hold_scope(self) -> AbstractContextManager[None]:
+        """What the target's forward sees while it runs."""
+        return self._target.scope()
 
     def build(self, place: str) -> Runnable:
         """The module on `meta` or `cpu`. Raises NoRoomError, and what the constructor raises."""

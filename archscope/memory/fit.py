@@ -94,7 +94,7 @@ def find_fit(request: FitRequest) -> Fit:
         known = target.default_inputs(model.module) if target.default_inputs is not None else ()
         notes = (*target.notes, f"{target.text} is built again, as {saved.name} names it")
         target, request = replace(target, notes=notes), replace(request, inputs=saved.list_inputs(known))
-    with show_stage("predicting memory", unit="predictions") as stage:
+    with target.scope(), show_stage("predicting memory", unit="predictions") as stage:
         probe = _Probe(target, model, request, stage)
         return probe.answer(request.batch) if request.batch is not None else probe.search()
 

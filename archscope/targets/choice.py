@@ -8,6 +8,7 @@ import ast
 import inspect
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch import nn
 from archscope.core.errors import ArchscopeError, TargetError
 from archscope.core.units import format_exact
 from archscope.targets.constructor import check_call
-from archscope.targets.objects import Home, is_module_class, list_models, list_public
+from archscope.targets.objects import Home, is_module_class, keep_seed, list_models, list_public
 
 DOMINANCE = 2
 """How many times the parameters of the next one the largest has to have to be the one that is meant."""
@@ -69,7 +70,7 @@ def choose_object(home: Home, trees: Iterable[ast.Module], text: str, arguments:
         listed = [item.describe(text) for item in (*chosen, *others)][:LONGEST_LIST]
         raise TargetError(
             f"{text} names a file, not a model: it holds several that are equally plausible",
-            f"write one of them: {', '.join(listed)}",
+            "write one of them:\n" + "\n".join(listed),
         )
     rest = [item.name for item in candidates if item is not chosen[0]]
     why = f" (it also holds {', '.join(rest[:LONGEST_LIST])})" if rest else ""
@@ -123,14 +124,13 @@ def _measure(home: Home, value: Any, arguments: Mapping[str, Any]) -> int | None
         check_call(value, arguments, "")
     except ArchscopeError:
         return None
+    made: object = None
     for device in ("meta", "cpu"):  # some constructors read values, which meta tensors do not have
-        try:
-            with home.enter(), torch.random.fork_rng(devices=()), torch.device(device):
-                made = value(**arguments)
-        except (Exception, SystemExit):  # noqa: BLE001  what it raises is told where it is chosen and built
-            continue
-        return _count(made) if isinstance(made, nn.Module) else None
-    return None
+        # What it raises is told where it is chosen and built.
+        with suppress(Exception, SystemExit), home.enter(), keep_seed(), torch.device(device):
+            made = value(**arguments)
+            break
+    return _count(made) if isinstance(made, nn.Module) else None
 
 
 def _count(module: nn.Module) -> int:
@@ -209,7 +209,9 @@ def _returns_model(function: types.FunctionType, makers: Mapping[str, Any]) -> b
                 if isinstance(target, ast.Name):
                     assigned.setdefault(target.id, []).append(node.value)
     returned = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return) and node.value is not None]
-    values = [value for item in returned for value in (assigned.get(item.id, ()) if isinstance(item, ast.Name) else (item,))]
+    values = [
+        value for item in returned for value in (assigned.get(item.id, ()) if isinstance(item, ast.Name) else (item,))
+    ]
     return any(_calls_model(value, function.__globals__, makers) for value in values)
 
 

@@ -7,7 +7,8 @@ import linecache
 import os
 import sys
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -29,10 +30,22 @@ GUARD = 'put what should not run on import under `if __name__ == "__main__":`'
 def find_in_file(path: Path, name: str, text: str, arguments: Mapping[str, Any]) -> Target:
     """The object `name` of the Python file. Raises UnknownNameError and TargetError."""
     file = check_file(path)
-    home = _run_file(file)
     if name:
-        return find_object_target(home, name, text, arguments)
+        return find_object_target(_run_file(file), name, text, arguments)
+    with list_classes_beside(list_class_names(read_bytes(file))):
+        home = _run_file(file)
     return find_chosen_target(home, (ast.parse(read_bytes(file)),), text, arguments)
+
+
+@contextmanager
+def list_classes_beside(classes: list[str]) -> Iterator[None]:
+    """An error of running a file that alone is named says which classes it defines."""
+    try:
+        yield
+    except TargetError as error:
+        if classes:
+            error.remedy = "; ".join(part for part in (error.remedy, f"it defines {', '.join(classes)}") if part)
+        raise
 
 
 def find_chosen_target(home: Home, trees: Iterable[ast.Module], text: str, arguments: Mapping[str, Any]) -> Target:

@@ -16,7 +16,14 @@ from typing import Any
 
 from archscope.core.errors import TargetError, UnknownNameError
 from archscope.targets.failures import describe_error, find_place, shorten_path
-from archscope.targets.from_file import check_file, find_chosen_target, list_class_names, make_module, read_bytes
+from archscope.targets.from_file import (
+    check_file,
+    find_chosen_target,
+    list_class_names,
+    list_classes_beside,
+    make_module,
+    read_bytes,
+)
 from archscope.targets.imports import ImportScope
 from archscope.targets.objects import Home, find_object_target
 from archscope.targets.target import Target
@@ -52,7 +59,8 @@ def find_in_notebook(path: Path, name: str, text: str, arguments: Mapping[str, A
             f"{text} names a file, not a model, and it defines no torch.nn.Module",
             f"write {text}:NAME, a torch.nn.Module class, an instance of one, or a function that returns one",
         )
-    home = _run_notebook(file, cells, classes[-1], classes)
+    with list_classes_beside(classes):
+        home = _run_notebook(file, cells, classes[-1], classes)
     return find_chosen_target(home, map(ast.parse, sources), text, arguments)
 
 

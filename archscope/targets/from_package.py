@@ -6,11 +6,12 @@ import pkgutil
 import sys
 from collections.abc import Mapping
 from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import Any
 
-from archscope.core.errors import TargetError, UnknownNameError
+from archscope.core.errors import TargetError, UnknownNameError, suggest_names
 from archscope.targets.failures import explain_failure
-from archscope.targets.from_file import advise_failure
+from archscope.targets.from_file import advise_failure, list_class_names, read_bytes
 from archscope.targets.imports import ImportScope
 from archscope.targets.objects import Home, find_object_target
 from archscope.targets.target import Target
@@ -40,6 +41,32 @@ def is_importable(top: str) -> bool:
         return PathFinder.find_spec(top, [os.getcwd(), *sys.path]) is not None
     except (ImportError, ValueError):
         return False
+
+
+def suggest_module_words(text: str) -> tuple[str, ...]:
+    """How to write `package.module.Object`, where that is what was typed: `package.module:Object`; nothing is run."""
+    parts = text.split(".")
+    if len(parts) < 2 or not all(part.isidentifier() for part in parts):
+        return ()
+    search: list[str] | None = [os.getcwd(), *sys.path]
+    spec = None
+    for depth in range(len(parts)):
+        try:
+            found = PathFinder.find_spec(".".join(parts[: depth + 1]), search)
+        except (ImportError, ValueError):
+            found = None
+        if found is None and depth:
+            package, rest = ".".join(parts[:depth]), parts[depth:]
+            near = suggest_names(rest[0], [item.name for item in pkgutil.iter_modules(search)]) if rest[1:] else ()
+            return tuple(f"{package}.{name}:{'.'.join(rest[1:])}" for name in near) or (f"{package}:{'.'.join(rest)}",)
+        if found is None:
+            return ()
+        spec, search = found, list(found.submodule_search_locations or ())
+    source = read_bytes(Path(spec.origin)) if spec is not None and (spec.origin or "").endswith(".py") else b""
+    return tuple(f"{text}:{name}" for name in list_class_names(source)[:LONGEST_LIST]) or (f"{text}:NAME",)
+
+
+LONGEST_LIST = 8
 
 
 def _is_itself(missing: str | None, module_name: str) -> bool:

@@ -46,8 +46,17 @@ def _create(timm: Any, name: str, /, **arguments: Any) -> Any:
 
 
 def is_timm_model(name: str) -> bool:
-    """Whether timm is installed and has a model of that name."""
-    return find_spec("timm") is not None and import_extra("timm", "models", name).is_model(name)
+    """Whether timm is installed, can be imported and has a model of that name."""
+    try:
+        return find_spec("timm") is not None and import_extra("timm", "models", name).is_model(name)
+    except TargetError:
+        return False
+
+
+def list_timm_models() -> list[tuple[str, str]]:
+    """(name, module that defines it) of every model of timm. Raises MissingPackageError, TargetError."""
+    timm = import_extra("timm", "models", "timm:")
+    return [(name, timm.models.model_entrypoint(name).__module__) for name in timm.list_models()]
 
 
 def _check_name(timm: Any, name: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from archscope.core.errors import UnknownNameError, UsageError
+from archscope.core.errors import TargetError, UnknownNameError, UsageError
 from archscope.targets.constructor import call_constructor, check_names
 from archscope.targets.imports import import_extra
 from archscope.targets.target import InputTensor, Target, freeze_arguments
@@ -45,7 +45,7 @@ _FROZEN_BACKBONES = frozenset((
 def find_torchvision_model(name: str, arguments: Mapping[str, Any]) -> Target:
     """The model `name` of torchvision. Raises UnknownNameError, UsageError, MissingPackageError, TargetError."""
     text = f"torchvision:{name}"
-    models = import_extra("torchvision", "models", text).models
+    models = _import_models(text)
     known = models.list_models()
     if name not in known:
         raise UnknownNameError("torchvision model", name, known, "torchvision.models.list_models() has them all")
@@ -69,11 +69,21 @@ def find_torchvision_model(name: str, arguments: Mapping[str, Any]) -> Target:
 
 
 def is_torchvision_model(name: str) -> bool:
-    """Whether torchvision is installed and has a model of that name."""
-    return (
-        find_spec("torchvision") is not None
-        and name in import_extra("torchvision", "models", name).models.list_models()
-    )
+    """Whether torchvision is installed, can be imported and has a model of that name."""
+    try:
+        return find_spec("torchvision") is not None and name in _import_models(name).list_models()
+    except TargetError:
+        return False
+
+
+def list_torchvision_models() -> list[tuple[str, str]]:
+    """(name, module that defines it) of every model of torchvision. Raises MissingPackageError, TargetError."""
+    models = _import_models("torchvision:")
+    return [(name, models.get_model_builder(name).__module__) for name in models.list_models()]
+
+
+def _import_models(asked: str) -> Any:
+    return import_extra("torchvision", "models", asked).models
 
 
 def refuse_weights(arguments: Mapping[str, Any], loading: tuple[str, ...]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from torch import nn
 from archscope.core.errors import TargetError, UnknownNameError, UsageError
 from archscope.targets.constructor import call_constructor
 from archscope.targets.failures import describe_error, shorten_path
-from archscope.targets.imports import import_extra
+from archscope.targets.imports import explain_broken, import_extra, read_extra
 from archscope.targets.target import Target, freeze_arguments
 from archscope.targets.transformers_inputs import describe_inputs
 
@@ -49,8 +49,17 @@ def find_transformers_model(place: str, arguments: Mapping[str, Any]) -> Target:
     )
 
 
+def list_transformers_models() -> list[tuple[str, str]]:
+    """(model_type, class of its plain model) of every architecture of transformers. Raises TargetError."""
+    import_extra("transformers", "hf", "hf:")
+    auto = import_extra("transformers.models.auto.modeling_auto", "hf", "hf:")
+    named = dict(auto.MODEL_MAPPING_NAMES)
+    shown = {name: item if isinstance(item, str) else item[0] for name, item in named.items()}
+    return sorted(shown.items())
+
+
 def _find_file(place: str) -> Path:
-    path = Path(place)
+    path = Path(place).expanduser()
     file = path / "config.json" if path.is_dir() else path
     if not place or not file.is_file():
         remedy = "nothing is downloaded: save the model's config.json and name the file or its folder"
@@ -89,7 +98,7 @@ def _make_config(transformers: Any, raw: Mapping[str, Any], overrides: Mapping[s
 
 
 def _find_config_class(transformers: Any, raw: Mapping[str, Any], shown: str) -> Any:
-    known = transformers.CONFIG_MAPPING
+    known = read_extra(transformers, "CONFIG_MAPPING", "hf")
     model_type = raw.get("model_type")
     if isinstance(model_type, str) and model_type in known:
         return known[model_type]
@@ -132,12 +141,14 @@ def _choose_class(transformers: Any, raw: Mapping[str, Any], config: Any, auto: 
             raise UnknownNameError("auto class", str(auto), known, "such as --arg auto=AutoModelForCausalLM")
         return found
     architecture = _first_architecture(raw)
-    found = transformers.AutoModel if architecture is None else _find_class(transformers, architecture)
+    found = (
+        read_extra(transformers, "AutoModel", "hf") if architecture is None else _find_class(transformers, architecture)
+    )
     if found is None:
         known = _list_classes(transformers, config)
         remedy = "transformers' plain model is --arg auto=AutoModel"
         raise UnknownNameError("architecture", str(architecture), known, remedy)
-    if architecture is None and type(config) not in transformers.MODEL_MAPPING:
+    if architecture is None and type(config) not in read_extra(transformers, "MODEL_MAPPING", "hf"):
         known = _list_classes(transformers, config)
         raise TargetError(
             f"transformers has no plain model (AutoModel) for {type(config).__name__}, which names no architecture",
@@ -159,7 +170,7 @@ def _first_architecture(raw: Mapping[str, Any]) -> str | None:
 
 def _find_class(transformers: Any, name: str) -> Any:
     """The model class or auto class of that name; None where there is none."""
-    found = getattr(transformers, name, None) if name.isidentifier() else None
+    found = read_extra(transformers, name, "hf") if name.isidentifier() else None
     is_model = isinstance(found, type) and (issubclass(found, nn.Module) or name.startswith("AutoModel"))
     return found if is_model else None
 
@@ -167,8 +178,13 @@ def _find_class(transformers: Any, name: str) -> Any:
 def _build(model_class: Any, config: Any, name: str) -> nn.Module:
     """A new model, in the dtype that the configuration names."""
     construct = model_class.from_config if hasattr(model_class, "from_config") else model_class._from_config
-    with _stay_offline():
-        return call_constructor(partial(construct, copy.deepcopy(config)), {}, f"transformers' {name}")
+    try:
+        with _stay_offline():
+            return call_constructor(partial(construct, copy.deepcopy(config)), {}, f"transformers' {name}")
+    except TargetError as error:
+        if isinstance(error.__cause__, ImportError):  # the auto classes import what they build
+            raise explain_broken("transformers", "hf", error.__cause__) from error.__cause__
+        raise
 
 
 @contextmanager

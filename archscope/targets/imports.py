@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
@@ -89,15 +90,57 @@ def import_extra(package: str, extra: str, asked: str) -> Any:
     """
     try:
         return import_module(package)
-    except ModuleNotFoundError as error:
-        if error.name != package.partition(".")[0]:
-            raise TargetError(f"{package} is installed but cannot be imported: {error}", _reinstall(extra)) from error
-        raise MissingPackageError(
-            f"{asked} needs {package}, which is not installed", f"pip install 'torch-archscope[{extra}]'"
-        ) from error
-    except (ImportError, OSError, RuntimeError) as error:
-        raise TargetError(f"{package} is installed but cannot be imported: {error}", _reinstall(extra)) from error
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name == package.partition(".")[0]:
+            raise MissingPackageError(
+                f"{asked} needs {package}, which is not installed", f"pip install 'torch-archscope[{extra}]'"
+            ) from error
+        raise explain_broken(package, extra, error) from error
 
 
-def _reinstall(extra: str) -> str:
-    return f"pip install --upgrade 'torch-archscope[{extra}]'"
+def read_extra(package: Any, name: str, extra: str) -> Any:
+    """The attribute `name` of an imported package; None where it has none.
+
+    A package that imports its parts when they are first asked for raises then. Raises TargetError.
+    """
+    try:
+        return getattr(package, name, None)
+    except (Exception, SystemExit) as error:
+        raise explain_broken(package.__name__, extra, error) from error
+
+
+def explain_broken(package: str, extra: str, error: BaseException) -> TargetError:
+    """What to do where `package`, or another one that it imports, raised while it was imported."""
+    first = error
+    while (before := first.__cause__ or first.__context__) is not None:
+        first = before
+    culprit = _find_culprit(first) or package
+    said = f"{type(first).__name__}: {' '.join(str(first).split())[:_CUT]}".rstrip(": ")
+    told = str(error) if first is error and isinstance(error, ImportError) else said
+    because = "" if culprit == package.partition(".")[0] else f"{culprit}, which it imports, fails with "
+    return TargetError(
+        f"{package} is installed but cannot be imported: {because}{told}",
+        f"install {culprit} again, in a version that goes with torch {torch_version()}: "
+        f"pip install --upgrade --force-reinstall {culprit}\n"
+        f"or everything that is needed: pip install --upgrade 'torch-archscope[{extra}]'",
+    )
+
+
+_CUT = 300
+"""Characters of a message that are shown."""
+
+
+def torch_version() -> str:
+    """Of the torch that is installed."""
+    return version("torch").partition("+")[0]
+
+
+def _find_culprit(error: BaseException) -> str:
+    """The package whose code raised, the innermost that is neither Python's own nor torch or archscope."""
+    found, traceback = "", error.__traceback__
+    while traceback is not None:
+        top = str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        if top and top not in sys.stdlib_module_names and top not in ("torch", "archscope", "__main__"):
+            found = top
+        traceback = traceback.tb_next
+    return found

@@ -109,6 +109,11 @@ class _Made:
         return _take(self.call(), self.named, self.owner)
 
 
+def keep_seed() -> AbstractContextManager[None]:
+    """Random numbers drawn in here leave the generators as they were."""
+    return torch.random.fork_rng(devices=())
+
+
 def _take(module: nn.Module, named: _Named, owner: str) -> nn.Module:
     found = take_part(module, named.part, owner) if named.part else module
     inner = find_network(found, named.text)
@@ -117,14 +122,16 @@ def _take(module: nn.Module, named: _Named, owner: str) -> nn.Module:
 
 def _enter_network(made: _Made) -> tuple[_Made, tuple[str, ...]]:
     """The same for the network that a module without a forward of its own holds."""
-    with torch.random.fork_rng(devices=()):
+    with keep_seed():
         try:
             with torch.device("meta"):
                 whole = made.call()
         except TargetError:  # some constructors read values, which meta tensors do not have
             whole = made.call()
     part = find_network(whole, made.named.text)
-    note = f"{made.named.name} has no forward of its own: {made.named.name}.{part}, the network that it holds, is traced"
+    note = (
+        f"{made.named.name} has no forward of its own: {made.named.name}.{part}, the network that it holds, is traced"
+    )
     named = replace(made.named, part=part, text=f"{made.named.text}.{part}")
     return replace(made, named=named), (*made.home.notes, note)
 
@@ -202,14 +209,13 @@ def list_models(module: types.ModuleType) -> list[str]:
 def list_factories(module: types.ModuleType) -> list[str]:
     """All names that could be a target: models, then functions and imported Module classes."""
     others = [
-        name
-        for name, value in list_public(module)
-        if isinstance(value, types.FunctionType) or is_module_class(value)
+        name for name, value in list_public(module) if isinstance(value, types.FunctionType) or is_module_class(value)
     ]
     return list(dict.fromkeys(list_models(module) + others))
 
 
 def list_public(module: types.ModuleType) -> Iterator[tuple[str, object]]:
+    """Names without a leading underscore, with their values."""
     yield from [(name, value) for name, value in vars(module).items() if not name.startswith("_")]
 
 

@@ -12,10 +12,10 @@ from archscope.core.errors import TargetError, UnknownNameError, suggest_names
 from archscope.models.registry import build_model, check_arguments, default_input_shape, find_entry
 from archscope.targets.from_file import SUFFIXES, find_in_file
 from archscope.targets.from_notebook import find_in_notebook
-from archscope.targets.from_package import find_in_package, is_importable
-from archscope.targets.from_timm import find_timm_model, is_timm_model
-from archscope.targets.from_torchvision import find_torchvision_model, is_torchvision_model
-from archscope.targets.from_transformers import find_transformers_model
+from archscope.targets.from_package import find_in_package, is_importable, suggest_module_words
+from archscope.targets.from_timm import find_timm_model, is_timm_model, list_timm_models
+from archscope.targets.from_torchvision import find_torchvision_model, is_torchvision_model, list_torchvision_models
+from archscope.targets.from_transformers import find_transformers_model, list_transformers_models
 from archscope.targets.target import InputTensor, Target
 
 
@@ -45,6 +45,13 @@ ORIGINS: Mapping[str, Callable[[str, Mapping[str, Any]], Target]] = {
 }
 """What may stand before the first colon."""
 
+LISTS: Mapping[str, Callable[[], list[tuple[str, str]]]] = {
+    "torchvision": list_torchvision_models,
+    "timm": list_timm_models,
+    "hf": list_transformers_models,
+}
+"""What each origin has: names, and where or by which class each is defined."""
+
 
 def resolve_target(text: str, arguments: Mapping[str, Any]) -> Target:
     """Find the target `text` with its constructor `arguments`.
@@ -60,7 +67,7 @@ def resolve_target(text: str, arguments: Mapping[str, Any]) -> Target:
         return _find_builtin(text, arguments)
     if place.endswith(SUFFIXES):
         find = find_in_notebook if place.endswith(".ipynb") else find_in_file
-        return find(Path(place), name, text, arguments)
+        return find(Path(place).expanduser(), name, text, arguments)
     return _find_elsewhere(place, name, text, arguments)
 
 
@@ -80,6 +87,7 @@ def _find_builtin(text: str, arguments: Mapping[str, Any]) -> Target:
             raise
         checks = {"torchvision": is_torchvision_model, "timm": is_timm_model}
         found = [f"{origin}:{text}" for origin, knows in checks.items() if knows(text)]
+        found = found or list(suggest_module_words(text))
         if not found:
             raise
         raise UnknownNameError("model", text, (), f"did you mean {' or '.join(found)}?") from error

@@ -1,6 +1,7 @@
 """A target as a classifier of the data: built with their number of classes, and tried on images of their size."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,8 @@ class Classifier:
     arguments: Mapping[str, Any]
     """Constructor arguments, the number of classes among them where it takes one."""
     notes: tuple[str, ...] = ()
+    scope: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Held while it runs."""
 
     @property
     def normalised(self) -> bool:
@@ -82,7 +85,8 @@ def build_classifier(text: str, arguments: Mapping[str, Any], wanted: Wanted, se
         notes.append(
             f"images are resized from {wanted.image[1]}x{wanted.image[2]} to {size[0]}x{size[1]} on the device"
         )
-    outputs = _try_forward(target, module, (wanted.image[0], *size))
+    with target.scope():
+        outputs = _try_forward(target, module, (wanted.image[0], *size))
     if outputs < wanted.classes:
         raise CheckError(
             f"{target.text} gives {outputs} scores, the data has {wanted.classes} classes",
@@ -92,7 +96,7 @@ def build_classifier(text: str, arguments: Mapping[str, Any], wanted: Wanted, se
         notes.append(
             f"{target.text} gives {outputs:,} scores for {wanted.classes} classes: its constructor takes no num_classes"
         )
-    return Classifier(target.text, target.title, module, size, dict(target.arguments), tuple(notes))
+    return Classifier(target.text, target.title, module, size, dict(target.arguments), tuple(notes), target.scope)
 
 
 def find_family(text: str) -> str:

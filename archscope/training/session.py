@@ -96,9 +96,10 @@ def train_target(
     with tune_backends(options.machine.threads), keep_random_state(), join_processes(processes, device):
         session = _prepare(text, options, _Place(device, processes, listener))
         result = session.describe(())
-        if check_only:
-            return replace(result, findings=session.check(), seconds=time.monotonic() - started)
-        result = session.train(folder, result)
+        with session.classifier.scope():
+            if check_only:
+                return replace(result, findings=session.check(), seconds=time.monotonic() - started)
+            result = session.train(folder, result)
         return replace(result, told=reporter is not None, seconds=time.monotonic() - started)
 
 

@@ -1,9 +1,13 @@
 """What is said where an optional package is not installed."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import archscope
 
 from archscope.core.errors import MissingPackageError, TargetError, UnknownNameError
 from archscope.targets.imports import import_extra
@@ -43,3 +47,54 @@ def test_an_unknown_name_needs_no_extra(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("archscope.targets.from_timm.find_spec", lambda _: None)
     with pytest.raises(UnknownNameError, match="unknown model 'quite_else'"):
         resolve_target("quite_else", {})
+
+
+RAISES = [
+    "raise RuntimeError('operator torchvision::nms does not exist')",
+    "raise AttributeError('partially initialized')",
+    "raise ValueError('odd')",
+    "1 / 0",
+    "raise SystemExit(1)",
+    "import nowhere_at_all",
+    "x = = 1",
+]
+
+
+@pytest.mark.parametrize("source", RAISES)
+@pytest.mark.parametrize("text", ["torchvision:resnet18", "timm:resnet18", "hf:bert.json"])
+def test_an_extra_that_raises_anything_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, source: str
+) -> None:
+    package = {"torchvision": "torchvision", "timm": "timm", "hf": "transformers"}[text.partition(":")[0]]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bert.json").write_text('{"model_type": "bert"}', encoding="utf-8")
+    (tmp_path / f"{package}.py").write_text(source, encoding="utf-8")
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(TargetError, match=f"{package} is installed but cannot be imported") as caught:
+        resolve_target(text, {})
+    assert caught.value.exit_code == 2
+    assert "pip install --upgrade" in caught.value.remedy
+
+
+@pytest.mark.parametrize("model_type", ["bert", "vit"])
+@pytest.mark.parametrize("source", RAISES)
+def test_a_broken_torchvision_is_named_for_a_configuration(tmp_path: Path, model_type: str, source: str) -> None:
+    pytest.importorskip("transformers")
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision" / "__init__.py").write_text(source, encoding="utf-8")
+    (tmp_path / "config.json").write_text(
+        f'{{"model_type": "{model_type}", "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}}',
+        encoding="utf-8",
+    )
+    program = "import sys; from archscope.cli.app import app; app(['trace', 'hf:config.json'], standalone_mode=True)"
+    path = os.pathsep.join((str(tmp_path), str(Path(archscope.__file__).parent.parent)))
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True
+    )  # fmt: skip
+    assert "bug in archscope" not in done.stderr
+    if done.returncode:
+        assert done.returncode == 2
+        assert "torchvision" in done.stderr
+        assert "pip install" in done.stderr
