@@ -17,7 +17,7 @@ from torch import nn
 from archscope.core.errors import TargetError, UnknownNameError, UsageError
 from archscope.targets.constructor import call_constructor
 from archscope.targets.failures import describe_error, shorten_path
-from archscope.targets.imports import explain_broken, import_extra, read_extra
+from archscope.targets.imports import arose_in_import, explain_broken, import_extra, read_extra
 from archscope.targets.target import Target, freeze_arguments
 from archscope.targets.transformers_inputs import describe_inputs
 
@@ -182,8 +182,9 @@ def _build(model_class: Any, config: Any, name: str) -> nn.Module:
         with _stay_offline():
             return call_constructor(partial(construct, copy.deepcopy(config)), {}, f"transformers' {name}")
     except TargetError as error:
-        if isinstance(error.__cause__, ImportError):  # the auto classes import what they build
-            raise explain_broken("transformers", "hf", error.__cause__) from error.__cause__
+        cause = error.__cause__
+        if cause is not None and arose_in_import(cause):  # the auto classes import what they build
+            raise explain_broken("transformers", "hf", cause) from cause
         raise
 
 

@@ -109,6 +109,20 @@ def read_extra(package: Any, name: str, extra: str) -> Any:
         raise explain_broken(package.__name__, extra, error) from error
 
 
+def arose_in_import(error: BaseException) -> bool:
+    """Whether it, or what led to it, was raised while a module was imported."""
+    while True:
+        traceback = error.__traceback__
+        while traceback is not None:
+            if traceback.tb_frame.f_code.co_filename.startswith("<frozen importlib"):
+                return True
+            traceback = traceback.tb_next
+        before = error.__cause__ or error.__context__
+        if before is None:
+            return False
+        error = before
+
+
 def explain_broken(package: str, extra: str, error: BaseException) -> TargetError:
     """What to do where `package`, or another one that it imports, raised while it was imported."""
     first = error
@@ -137,6 +151,10 @@ def torch_version() -> str:
 
 def _find_culprit(error: BaseException) -> str:
     """The package whose code raised, the innermost that is neither Python's own nor torch or archscope."""
+    if isinstance(error, SyntaxError) and error.filename:  # no frame of the file itself
+        roots = [root for root in sys.path if root and error.filename.startswith(os.path.join(root, ""))]
+        beneath = error.filename[len(max(roots, key=len)) + 1 :] if roots else ""
+        return beneath.partition(os.sep)[0].removesuffix(".py")
     found, traceback = "", error.__traceback__
     while traceback is not None:
         top = str(traceback.tb_frame.f_globals.get("__name__", "")).partition(".")[0]

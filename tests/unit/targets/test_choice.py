@@ -37,14 +37,16 @@ LATE = "model = Net()\n"
         ("model = nn.Sequential(nn.Linear(3, 3))\nalias = model\n", {}, "model", 12),
         (BLOCK + "class Wide(Block):\n    def __init__(self):\n        super().__init__(9)\n", {}, "Wide", 90),
         # a constructor that reads values fails on meta
-        (HELPER + write_class("Deep", "self.fc = nn.Linear(int(torch.linspace(3, 7, 2)[1].item()), 5)"), {}, "Deep", 40),
+        (HELPER + write_class("Deep", "self.fc = nn.Linear(int(torch.linspace(3, 7, 2)[1].item()), 5)"),
+         {}, "Deep", 40),
         # its class needs arguments, which a function gives
         (BLOCK + write_class("Base", "self.parts = nn.Sequential(*[Block() for _ in range(n)])", signature="self, n")
          + "def small():\n    net = Base(2)\n    return net\n", {}, "small", 40),
         (BLOCK + "def annotated(n: int = 5) -> nn.Module:\n    net = nn.Sequential()\n    net.append(nn.Linear(n, n))\n"
          "    return (net)\n\ndef other() -> int:\n    return 3\n", {}, None, 0),
         (write_class("Sized", "self.fc = nn.Linear(n, n)", signature="self, n"), {"n": 6}, "Sized", 42),
-        (write_class("Sized", "self.fc = nn.Linear(n, n)", signature="self, n") + "made = Sized(3)\n", {"n": 6}, "Sized", 42),
+        (write_class("Sized", "self.fc = nn.Linear(n, n)", signature="self, n") + "made = Sized(3)\n",
+         {"n": 6}, "Sized", 42),
         (BLOCK + NET + "def train(model=None):\n    other = Net()\n", {}, "Net", 60),
     ],
 )  # fmt: skip
@@ -104,7 +106,7 @@ def test_functions_of_one_family_are_a_question(tmp_path: Path) -> None:
 def test_one_that_needs_arguments_says_which(tmp_path: Path) -> None:
     path = tmp_path / "net.py"
     path.write_text(HEAD + write_class("Sized", "self.fc = nn.Linear(n, n)", signature="self, n"), encoding="utf-8")
-    with pytest.raises(TargetError, match="Sized of .* needs the argument n") as caught:
+    with pytest.raises(TargetError, match=r"Sized of .* needs the argument n") as caught:
         resolve_target(str(path), {})
     assert "--arg n=" in caught.value.remedy
 
@@ -112,7 +114,7 @@ def test_one_that_needs_arguments_says_which(tmp_path: Path) -> None:
 def test_a_file_without_models_says_so(tmp_path: Path) -> None:
     path = tmp_path / "net.py"
     path.write_text("x = 1\n", encoding="utf-8")
-    with pytest.raises(TargetError, match="defines no torch.nn.Module"):
+    with pytest.raises(TargetError, match=r"defines no torch\.nn\.Module"):
         resolve_target(str(path), {})
 
 

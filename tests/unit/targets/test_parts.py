@@ -76,7 +76,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_parts_and_networks_are_traced(
     file: Path, name: str, arguments: dict[str, int], features: int, macs: int
 ) -> None:
-    summary = archscope.trace(f"{file}:{name}", arguments=arguments, inputs=f"x=1x{features}")
+    summary = archscope.trace(f"{file}:{name}", arguments=arguments, inputs=f"1x{features}")
     assert summary.macs == macs
 
 
@@ -116,7 +116,7 @@ def test_parts_that_do_not_exist_say_which_do(
         resolve_target(f"net.py:{name}", {}).build()
     told = f"{caught.value.message} {caught.value.remedy}"
     assert [word for word in words if word not in told] == []
-    assert CliRunner().invoke(app, ["trace", f"net.py:{name}", "--input", "x=1x4"]).exit_code == 2
+    assert CliRunner().invoke(app, ["trace", f"net.py:{name}", "--input", "1x4"]).exit_code == 2
 
 
 LATE = """
@@ -168,7 +168,7 @@ def test_forward_may_import_what_lies_beside_the_file(late: Path, words: list[st
 
 def test_a_quoted_tilde_is_the_home_folder(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(file.parent))
-    assert archscope.trace("~/net.py:Net", inputs="x=1x4").macs == 4 * 8 + 8 * 2
+    assert archscope.trace("~/net.py:Net", inputs="1x4").macs == 4 * 8 + 8 * 2
 
 
 def test_build_takes_every_kind_of_target(file: Path) -> None:
