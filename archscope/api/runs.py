@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from archscope.core.documents.fit import FitDtype
     from archscope.counters.report import CounterReport
     from archscope.memory.document import FitReport
+    from archscope.papers.against_report import AgainstReport
     from archscope.papers.report import VerifyReport
     from archscope.training.report import TrainReport
     from archscope.training.reporter import Reporter
@@ -46,11 +47,32 @@ KEEPS = ("last", "all")
 # --- published figures, other counters, memory ------------------------------------------------------------------------
 
 
-def verify(word: str | None = None, *, verdicts: str | Sequence[str] = ()) -> "VerifyReport":
+def verify(
+    word: "str | nn.Module | None" = None,
+    *,
+    verdicts: str | Sequence[str] = (),
+    against: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    inputs: Inputs = (),
+) -> "VerifyReport | AgainstReport":
     """Check published figures against what is measured: all of them, or those that `word` means.
 
-    `word` is a model, a source or a figure's id; `verdicts` choose among them. Raises UnknownNameError.
+    `word` is a model, a source or a figure's id; `verdicts` choose among them. With `against`, the name of a built-in
+    model, `word` is any target or module: it is checked against the figures of that model and, layer by layer, against
+    the model itself, on `inputs` (those of that model without any). Raises UnknownNameError, UsageError; of a target
+    what `trace` raises; ModelError where its forward pass fails.
     """
+    if against is not None:
+        if verdicts:
+            raise UsageError("verdicts do not go with against", "leave out one of them")
+        return _verify_against(word, against, TraceOptions(arguments or {}, read_inputs(inputs), train=False))
+    if arguments or inputs:
+        raise UsageError("arguments and inputs go with against only", "the figures have their networks")
+    if word is not None and not isinstance(word, str):
+        raise UsageError(
+            f"a {type(word).__name__} has no published figures of its own",
+            'say whose it is checked against: archscope.verify(module, against="vgg16")',
+        )
     from archscope.papers.ledger import verify_facts
     from archscope.papers.published import choose_facts
     from archscope.papers.report import VerifyReport
@@ -59,6 +81,34 @@ def verify(word: str | None = None, *, verdicts: str | Sequence[str] = ()) -> "V
     wanted = tuple(map(find_verdict, list_words(verdicts)))
     title = "Published figures against what is measured" + (f": {word}" if word else "")
     return VerifyReport(verify_facts(choose_facts(word)), title, only_odd=word is None, verdicts=wanted)
+
+
+def _verify_against(target: "str | nn.Module | None", name: str, options: TraceOptions) -> "AgainstReport":
+    from dataclasses import replace
+
+    from archscope.core.errors import ModelError
+    from archscope.core.words import InputSpec
+    from archscope.models.registry import find_entry
+    from archscope.observation import observe_call
+    from archscope.papers.against import compare_against
+    from archscope.papers.against_report import AgainstReport
+    from archscope.papers.networks import Networks
+
+    entry = find_entry(name)
+    if target is None:
+        raise UsageError("no model is given", f"name it: archscope verify net.py:Net --against {name}")
+    own = not options.inputs
+    if own:
+        options = replace(options, inputs=(InputSpec(None, (1, *entry.input_shape), None),))
+    observed = observe_call(target, options)
+    if observed.error is not None:
+        shape = ", ".join("x".join(map(str, ref.shape)) for ref in observed.trace.inputs)
+        whose = f", the input of {entry.name}" if own else ""
+        raise ModelError(
+            f"the forward pass of {observed.title} failed on {shape}{whose}: {observed.error}",
+            observed.remedy or ("name the input that it takes, such as --input 3x32x32" if own else ""),
+        )
+    return AgainstReport(compare_against(observed, Networks().trace(entry.name), entry))
 
 
 def compare_counters(

@@ -29,6 +29,7 @@ HELP = "\n\n".join(
     "verify",
     "archscope verify googlenet",
     "archscope verify --counters resnet18",
+    "archscope verify torchvision:vgg16 --against vgg16",
     help=HELP,
 )
 def verify(
@@ -37,7 +38,7 @@ def verify(
         typer.Argument(
             metavar="[MODEL|SOURCE]",
             help="googlenet, vgg16, he2015, lab-10-5-1, a figure's id or its beginning; all figures without one. "
-            "With --counters: any target.",
+            "With --counters or --against: any target.",
         ),
     ] = None,
     *,
@@ -48,6 +49,15 @@ def verify(
     counters: Annotated[
         bool, typer.Option("--counters", help="Parameters and MACs beside torchinfo, fvcore and FlopCounterMode.")
     ] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            metavar="MODEL",
+            help="Check the target against the figures of a built-in model, and against the model itself, layer by "
+            "layer: net.py:Net --against vgg16. Exit code 1 where anything differs.",
+        ),
+    ] = None,
     model: ModelOptions,
     output: JudgementOptions,
 ) -> None:
@@ -56,11 +66,17 @@ def verify(
 
     chosen = output.choose(findings=True)
     if counters:
-        if verdicts or chosen.annotates:
-            raise UsageError("--counters goes with neither --verdict nor --format github")
+        if verdicts or against or chosen.annotates:
+            raise UsageError("--counters goes with neither --verdict, --against nor --format github")
         arguments, inputs = model.read_arguments(), model.read_inputs()
         answer(chosen, lambda: api.compare_counters(word, arguments=arguments, inputs=inputs))
         return
+    if against is not None:
+        if verdicts:
+            raise UsageError("--against goes without --verdict", "leave out one of them")
+        arguments, inputs = model.read_arguments(), model.read_inputs()
+        answer(chosen, lambda: api.verify(word, against=against, arguments=arguments, inputs=inputs))
+        return
     if model.inputs or model.arguments:
-        raise UsageError("--input and --arg go with --counters only", "the figures have their networks")
+        raise UsageError("--input and --arg go with --counters and --against only", "the figures have their networks")
     answer(chosen, lambda: api.verify(word, verdicts=verdicts or ()))

@@ -6,6 +6,7 @@ from typing import Any
 from archscope.core.errors import UnknownNameError
 
 _DOCUMENTS = {
+    "against": "figures:AgainstDocument",
     "bench": "bench:BenchDocument",
     "budget": "findings:BudgetDocument",
     "counters": "figures:CountersDocument",

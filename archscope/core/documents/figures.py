@@ -63,6 +63,63 @@ class VerifyDocument(Document, frozen=True, tag="archscope.verify/1"):
     facts: tuple[FactEntry, ...]
 
 
+Standing: TypeAlias = Literal["holds", "differs", "not comparable"]
+
+
+class AgainstFigure(Entry, frozen=True):
+    """One published figure of the network beside the model."""
+
+    id: str
+    published: str
+    """exactly as printed"""
+    measured: str | None
+    """of the model, for people; null where it is not comparable"""
+    expected: str | None
+    """what the paper's network measures as archscope builds it; null where it is not comparable"""
+    verdict: Standing
+    """not comparable: the model does not show it, or it is about something else; never counted as held"""
+    judgement: str
+    """what verify says of the printed figure beside the model's: agrees, rounded, ...; empty where not comparable"""
+    reason: str
+    """why it is not comparable, or how the value comes about"""
+    source: str
+    model: str
+    """as the source calls it"""
+    where: str
+    quantity: str
+    locus: str
+    """table, section or slide"""
+
+
+class AgainstLayer(Entry, frozen=True):
+    """One quantity of the whole network, or of a layer with weights."""
+
+    place: str
+    """path of the layer in archscope's model; empty for the whole network, and for a layer of the model alone"""
+    theirs: str
+    """path of its counterpart in the model; empty where there is none"""
+    quantity: str
+    """parameters, MACs, input or output of the whole; output, weight or MACs of a layer"""
+    expected: str
+    """shapes as 1x64x224x224; none where the layer is missing"""
+    measured: str
+    verdict: Standing
+
+
+class AgainstDocument(Document, frozen=True, tag="archscope.against/1"):
+    """A model against a network of the papers: archscope verify TARGET --against MODEL --format json."""
+
+    archscope: str
+    target: str
+    against: str
+    """name of the built-in model"""
+    kept: bool
+    """false where anything differs: exit code 1"""
+    figures: tuple[AgainstFigure, ...]
+    totals: tuple[AgainstLayer, ...]
+    layers: tuple[AgainstLayer, ...]
+
+
 class DifferenceEntry(Entry, frozen=True):
     """A part of theirs minus ours, with its cause."""
 
