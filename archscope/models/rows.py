@@ -6,6 +6,7 @@ from archscope.models.vgg_rows import TABLE_1
 
 _KRIZHEVSKY = "Krizhevsky et al. 2012"
 _VGG = "Simonyan and Zisserman 2014"
+_ZEILER = "Zeiler and Fergus 2014"
 _SZEGEDY = "Szegedy et al. 2014"
 _HE = "He et al. 2015"
 
@@ -50,6 +51,17 @@ _ALEXNET = (
         input_shape=_IMAGE_227,
         arguments=(_CLASSES,),
     ),
+)
+
+_ZFNET = ModelEntry(
+    name="zfnet",
+    title="ZFNet (AlexNet with smaller strides and filters at the start)",
+    family="zfnet",
+    source=f"{_ZEILER}, figure 3",
+    builder="archscope.models.zfnet:build_zfnet",
+    input_shape=_IMAGE_224,
+    arguments=(_CLASSES,),
+    aliases=("zeiler-fergus",),
 )
 
 
@@ -186,5 +198,5 @@ _RESNET_CIFAR = (
     _lecture_row(101, _ZERO_INIT, "notebook 10-6-2"),
 )
 
-ROWS: tuple[ModelEntry, ...] = (*_ALEXNET, *_VGG_ROWS, *_GOOGLENET, *_RESNET, *_RESNET_CIFAR)
+ROWS: tuple[ModelEntry, ...] = (*_ALEXNET, _ZFNET, *_VGG_ROWS, *_GOOGLENET, *_RESNET, *_RESNET_CIFAR)
 """Every built-in model, in the order of the papers."""

@@ -7,20 +7,25 @@ from archscope.papers.measurement import (
     Amount,
     Claim,
     Convention,
+    Every,
     Measurement,
     Numbers,
+    Phrase,
     measure_amount,
     measure_fraction,
     measure_numbers,
     measure_phrase,
 )
 from archscope.papers.networks import Net
+from archscope.papers.published import find_numbers
 from archscope.papers.registry import Case, Paper
 
 SLIDE = Paper("alexnet_cs231n_table")
 PAPER = Paper("krizhevsky2012_alexnet")
 PAPERS = (PAPER, SLIDE)
 CONVOLUTIONS = ("conv1", "conv2", "conv3", "conv4", "conv5")
+IMAGE, CROP, REFLECTIONS = 256, 224, 2
+"""Sides of the images that crops are cut from and of a crop, and a crop with its mirror image (section 4.1)."""
 GROUPED = ("conv2", "conv4", "conv5")
 
 
@@ -81,8 +86,10 @@ def measure_fc_neurons(case: Case) -> Measurement:
 def measure_conv1_weights(case: Case) -> Measurement:
     """Weights of CONV1, which the slide rounds to thousands."""
     found = case.net("alexnet").convolution("conv1")
-    arithmetic = f"(11*11*{found.in_channels})*{found.out_channels} = {found.weights:,}"
-    reading = Amount(Fraction(found.weights), at=-1, scale=1000)
+    sizes = (*found.kernel, found.in_channels, found.out_channels)
+    arithmetic = f"({'*'.join(map(str, sizes[:-1]))})*{sizes[-1]} = {found.weights:,}"
+    total = Amount(Fraction(found.weights), at=-1, scale=1000)
+    reading = Every((Numbers(sizes, at=tuple(range(len(sizes)))), total))
     return Measurement(f"{found.weights:,}", found.weights, reading, arithmetic)
 
 
@@ -93,7 +100,8 @@ def measure_single_column(case: Case) -> Measurement:
     groups = tuple(one.convolution(name).groups for name in GROUPED)
     more = f"{one.params():,} - {two.params():,} = {one.params() - two.params():,}"
     text = ", ".join(map(str, groups))
-    return Measurement(f"groups {text}", groups, Claim(set(groups) == {1}), more)
+    words = Phrase(f"(not printed: {'single column' if set(groups) == {1} else 'columns'})")
+    return Measurement(f"groups {text}", groups, words, more)
 
 
 @PAPER.measures(id="alexnet.params")
@@ -124,7 +132,8 @@ def measure_layer_neurons(case: Case) -> Measurement:
     name = case.part(-1)
     height, width, channels = case.net("alexnet_2012").hwc(name)
     count = _count_neurons(case, name)
-    return measure_amount(count, f"{height}*{width}*{channels} = {count:,}" if height * width > 1 else "")
+    found = measure_amount(count, f"{height}*{width}*{channels} = {count:,}" if height * width > 1 else "")
+    return replace(found, terms={"height": height, "width": width, "channels": channels})
 
 
 def _count_neurons(case: Case, name: str) -> int:
@@ -136,7 +145,9 @@ def measure_input_size(case: Case) -> Measurement:
     """The image that the printed kernel, stride and neuron counts need."""
     net = case.net("alexnet_2012")
     found = measure_numbers(*net.image, arithmetic=_write_size(net, "conv1"))
-    return replace(found, conflict=_contradict_input(case, net))
+    kernel, stride = net.window("conv1")
+    terms = {"side": net.shape("conv1")[-1], "kernel": kernel, "stride": stride}
+    return replace(found, conflict=_contradict_input(case, net), terms=terms)
 
 
 def _contradict_input(case: Case, net: Net) -> str:
@@ -211,7 +222,8 @@ def measure_response_norm(case: Case) -> Measurement:
     plain = Convention("alpha of the plain sum over n maps, which torch divides by n", Amount(value / size))
     arithmetic = f"{float(value):g}/{size} = {float(value / size):g}"
     pair = (value.numerator, value.denominator)
-    return Measurement(f"{float(value):g} in torch", pair, Amount(value), arithmetic, (plain,))
+    terms = {"alpha": value, "size": size}
+    return Measurement(f"{float(value):g} in torch", pair, Amount(value), arithmetic, (plain,), terms=terms)
 
 
 @PAPER.measures(id="alexnet.pool")
@@ -225,14 +237,15 @@ def measure_pool(case: Case) -> Measurement:
 
 @PAPER.measures(id="alexnet.pool.equivalent")
 def measure_equivalent_pool(case: Case) -> Measurement:
-    """Sizes after each pool, as traced, against those of a 2x2 window."""
+    """Sizes after each pool, as traced, against those of the printed stride and window."""
     net = case.net("alexnet_2012")
+    stride, kernel = (int(number) for number in find_numbers(case.fact.published, r"[sz]=(\d+)"))
     traced, smaller, steps = [], [], []
     for name in ("pool1", "pool2", "pool3"):
         before = net.layer(name).inputs[0].shape[-1]
         traced.append(net.shape(name)[-1])
-        smaller.append((before - 2) // 2 + 1)
-        steps.append(f"floor(({before} - 2)/2) + 1 = {smaller[-1]}")
+        smaller.append((before - kernel) // stride + 1)
+        steps.append(f"floor(({before} - {kernel})/{stride}) + 1 = {smaller[-1]}")
     text = ", ".join(map(str, smaller))
     return Measurement(text, tuple(smaller), Claim(smaller == traced), "; ".join(steps))
 
@@ -242,20 +255,26 @@ def measure_connections(case: Case) -> Measurement:
     """Multiply-adds of one image."""
     net = case.net("alexnet_2012")
     convolutions = Convention("convolutions only", Amount(Fraction(net.convolution_macs())))
-    return measure_amount(net.macs(), net.sum_macs(), convolutions)
+    found = measure_amount(net.macs(), net.sum_macs(), convolutions)
+    return replace(found, terms={"convolutions": net.convolution_macs()})
 
 
 @PAPER.measures(id="alexnet.augment.factor")
 def measure_crops(_: Case) -> Measurement:
-    """Positions of a 224 crop in a 256 image, times the reflection (section 4.1)."""
-    positions = len(range(256 - 224 + 1))
-    return measure_amount(2 * positions**2, f"2*(256 - 224 + 1)^2 = {2 * positions**2:,}")
+    """Positions of a crop in an image, times the reflection (section 4.1)."""
+    places = range(IMAGE - CROP + 1)
+    count = REFLECTIONS * len(places) ** 2
+    found = measure_amount(count, f"{REFLECTIONS}*({IMAGE} - {CROP} + 1)^2 = {count:,}")
+    return replace(found, terms={"image": IMAGE, "crop": CROP, "places": len(places)})
 
 
 @PAPER.measures(id="alexnet.testcrops")
 def measure_test_crops(_: Case) -> Measurement:
-    """Four corners and the centre, and their reflections (section 4.1)."""
-    return Measurement("10", 10, Numbers((5, 10)), "(4 + 1)*2 = 10")
+    """The different crops in four corners and the centre, and their reflections (section 4.1)."""
+    ends = (0, IMAGE - CROP)
+    patches = {(top, left) for top in ends for left in ends} | {((IMAGE - CROP) // 2,) * 2}
+    count = REFLECTIONS * len(patches)
+    return Measurement(str(count), count, Numbers((len(patches), count)), f"{len(patches)}*{REFLECTIONS} = {count}")
 
 
 @PAPER.measures(id="alexnet.valtest")
@@ -267,6 +286,4 @@ def measure_split_difference(case: Case) -> Measurement:
     ]
     largest = max(abs(val - test) for val, test in pairs)
     arithmetic = "; ".join(f"{float(val):g} - {float(test):g} = {float(val - test):.1f}" for val, test in pairs)
-    reading = Claim(largest <= (case.printed(case.fact.id)))
-    text = f"at most {float(largest):.1f}"
-    return Measurement(text, (largest.numerator, largest.denominator), reading, arithmetic)
+    return measure_fraction(largest, f"at most {float(largest):.1f}", arithmetic)

@@ -6,24 +6,25 @@ in.
 """
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.papers.layout import AGREES, DIFFERS, CellWriter, round_printed
-from archscope.papers.measurement import Measurement, Numbers, UnavailableError, measure_amount
+from archscope.papers.measurement import Measurement, Numbers, measure_amount
 from archscope.papers.networks import Networks
 from archscope.papers.published import Fact, index_facts
 from archscope.papers.registry import Case, Family, Paper
 
 CHART = Paper("ilsvrc_winners")
-NETWORKS = {"2012": "alexnet_2012", "2014": "googlenet", "2014.vgg": "vgg19", "2015": "resnet152_v1"}
+NETWORKS = {
+    "2012": "alexnet_2012",
+    "2013": "zfnet",
+    "2014": "googlenet",
+    "2014.vgg": "vgg19",
+    "2015": "resnet152_v1",
+}
 """The built-in models among the entries of the chart."""
-
-
-@CHART.measures(id="ilsvrc.2013.layers")
-def refuse_zfnet(_: Case) -> Measurement:
-    """The one entry that a trace could answer if somebody described the network."""
-    raise UnavailableError("the network of Zeiler and Fergus is described in a figure only, and is not built in")
 
 
 @CHART.measures(id="ilsvrc.*.layers")
@@ -60,9 +61,12 @@ WIDE_ONLY = ("label", "layers")
 OTHERS = {"ilsvrc.2014.vgg": "(VGG, second)", "ilsvrc.human": "(human)"}
 """What the CS231n chart shows beside the winners."""
 
+COPIED = "copied"
+"""What a cell says whose number nobody measured."""
 NOTES = (
-    "top-5 error on the test set, %; official: results pages of the challenge; chart: CS231n lecture 9; lecture: slide",
-    "the bar is the error as a share of that of 2010; layers as the chart labels them",
+    "top-5 error on the test set, %, copied: official from the results pages of the challenge, chart from CS231n lecture 9, "
+    "lecture from its slide",
+    "the bar is the error as a share of that of 2010; layers with weights are measured, or copied from the chart",
 )
 
 
@@ -142,19 +146,20 @@ class _Winners:
         return len(self.notes)
 
     def _build_layers(self, identifier: str) -> Cell:
-        """The measured depth; the printed one where no network is built in."""
+        """The measured depth; the printed one, which says so, where no network is built in."""
         fact, found = self.facts.get(identifier), self._measured.measure(identifier)
         if fact is None:
             return Cell("")
         printed = int(read_number(fact))
-        count = found.value if found is not None and isinstance(found.value, int) else printed
-        remarks = [f"measured {count}"] * (count != printed) + [fact.note] * bool(fact.note)
+        measured = found.value if found is not None and isinstance(found.value, int) else None
+        cell = Cell(f"{printed} {COPIED}", f"{printed} {COPIED}") if measured is None else Cell(str(measured), measured)
+        differs = measured not in (None, printed)
+        remarks = [f"measured {measured}"] * differs + [fact.note] * bool(fact.note)
         if not remarks:
-            return Cell(str(count), count, judged=AGREES if found is not None else "")
+            return cell if measured is None else replace(cell, judged=AGREES)
         number = self._add(f"{fact.year}, {fact.published}: {'; '.join(remarks)}")
-        if count == printed:
-            return Cell(f"[{number}] {count}", count, judged=f"{AGREES} [{number}]" if found is not None else "")
-        return Cell(f"[{number}] {count}", count, mark="differs", judged=f"{DIFFERS} [{number}]")
+        judged = "" if measured is None else f"{DIFFERS if differs else AGREES} [{number}]"
+        return replace(cell, text=f"[{number}] {cell.text}", mark="differs" if differs else "", judged=judged)
 
     def _compare(self, printed: Fact, official: Fact, who: str) -> Cell:
         """A chart's figure, marked where it is not the winner's official one at its own precision."""

@@ -1,7 +1,7 @@
 """Every published figure with its measured value, verdict and explanation."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -10,9 +10,10 @@ from importlib.resources import files
 from archscope.core.documents.figures import Verdict
 from archscope.core.progress import show_stage
 from archscope.papers.catalogue import find_paper
-from archscope.papers.measurement import MeasureError, UnavailableError, Value
+from archscope.papers.expressions import evaluate, fill_text
+from archscope.papers.measurement import MeasureError, Measurement, UnavailableError, Value
 from archscope.papers.networks import Networks
-from archscope.papers.published import Fact, choose_facts, index_facts, list_sources
+from archscope.papers.published import Fact, choose_facts, index_facts, list_sources, read_amount
 from archscope.papers.registry import Case
 from archscope.papers.verdicts import judge_with_reason
 
@@ -28,6 +29,9 @@ class FigureExplanation:
     verdict: str
     """The verdict that it explains."""
     text: str
+    """With `{expressions}` of what was measured."""
+    when: str = ""
+    """What must hold of the same for the text to be true; empty: nothing."""
 
 
 @cache
@@ -35,17 +39,55 @@ def load_explanations() -> tuple[FigureExplanation, ...]:
     """All of them, in the order of the file."""
     document = tomllib.loads((files(__package__) / FILE).read_text(encoding="utf-8"))
     return tuple(
-        FigureExplanation(tuple(entry["facts"]), entry["verdict"], " ".join(entry["text"].split()))
+        FigureExplanation(
+            tuple(entry["facts"]), entry["verdict"], " ".join(entry["text"].split()), entry.get("when", "")
+        )
         for entry in document["explanation"]
     )
 
 
-def find_explanation(fact: str, verdict: str) -> str:
-    """The first that is about this figure under this verdict; empty where none is."""
+def find_explanation(fact: str, verdict: str) -> FigureExplanation | None:
+    """The first that is about this figure under this verdict; None where none is."""
     for explanation in load_explanations():
         if explanation.verdict == verdict and any(fnmatchcase(fact, pattern) for pattern in explanation.facts):
-            return explanation.text
-    return ""
+            return explanation
+    return None
+
+
+def explain(case: Case, measurement: Measurement, verdict: str) -> str:
+    """Why the figure has this verdict, with the measured numbers; empty where nothing known is true of them."""
+    explanation = find_explanation(case.fact.id, verdict)
+    if explanation is None:
+        return ""
+    names = _name_numbers(case, measurement)
+    try:
+        holds = not explanation.when or evaluate(explanation.when, names)
+        return fill_text(explanation.text, names) if holds else ""
+    except (LookupError, ArithmeticError, ValueError, TypeError, MeasureError):
+        return ""  # the network has no such part any more, so the text does not apply
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """Numbers by name, found when a text asks for them."""
+
+    find: Callable[[str], object]
+
+    def __getitem__(self, name: str) -> object:
+        return self.find(name)
+
+
+def _name_numbers(case: Case, measurement: Measurement) -> dict[str, object]:
+    """What explanations may name: the value, the printed number, the measurer's terms, other figures and networks."""
+    printed = read_amount(case.fact)
+    return {
+        **measurement.terms,
+        "value": measurement.value,
+        "printed": printed.value if printed is not None else None,
+        "prints": _Numbers(case.printed),
+        "params": _Numbers(lambda name: case.net(name).params()),
+        "macs": _Numbers(lambda name: case.net(name).macs()),
+    }
 
 
 RECOMPUTABLE = ("trace", "arithmetic", "run")
@@ -125,7 +167,7 @@ def _verify(case: Case, source: str) -> Entry:
         measured=measurement.text,
         value=measurement.value,
         arithmetic=measurement.arithmetic,
-        explanation=find_explanation(fact.id, verdict),
+        explanation=explain(case, measurement, verdict),
         reason=reason,
     )
 

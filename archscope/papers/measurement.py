@@ -1,6 +1,7 @@
 """What a measurer returns: a value, its arithmetic, and the reading that is compared with what was printed."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -45,6 +46,12 @@ class Phrase:
     """The words of the source filled with measured numbers, compared as a text; spaces do not matter."""
 
     text: str
+    loosely: bool = False
+    """True where the words are right in round terms only."""
+
+    def matches(self, printed: str) -> bool:
+        """Whether that is what was printed."""
+        return squeeze(self.text) == squeeze(printed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,28 @@ class Claim:
     """True where it holds in round terms only."""
 
 
-Reading: TypeAlias = Amount | Numbers | Phrase | Listing | Claim
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """A number that every side of the printed equation must make: `8 + 3 =11 == vgg11`; letters say nothing."""
+
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """A shape, compared size by size with the printed `[batch,3*32*32]`; `batch` stands for any first size."""
+
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """Several readings of one figure; each must agree."""
+
+    readings: "tuple[Reading, ...]"
+
+
+Reading: TypeAlias = Amount | Numbers | Phrase | Listing | Claim | Equation | Sizes | Every
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +117,8 @@ class Measurement:
     """Other definitions under which the printed figure may be right, in the order of trying."""
     conflict: str = ""
     """How the printed figure contradicts another one of the same source; empty where nothing shows that it does."""
+    terms: Mapping[str, "int | Fraction"] = field(default_factory=dict)
+    """Other measured numbers that the figure's explanation names."""
 
 
 def measure_amount(value: int, arithmetic: str = "", *conventions: Convention, conflict: str = "") -> Measurement:
@@ -110,3 +140,8 @@ def measure_numbers(*values: int, text: str = "", arithmetic: str = "") -> Measu
 def measure_phrase(text: str, value: Value, arithmetic: str = "") -> Measurement:
     """The source's own words."""
     return Measurement(text, value, Phrase(text), arithmetic)
+
+
+def squeeze(text: str) -> str:
+    """A text without what differs between copies: case and spaces."""
+    return "".join(text.casefold().split())

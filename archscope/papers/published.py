@@ -153,11 +153,15 @@ class PrintedNumber:
 def read_amount(fact: Fact, at: int | None = None) -> PrintedNumber | None:
     """The one number that the figure is: `printed_number * scale`, else that at `at` in its text, else the first.
 
-    None where it is none.
+    None where it is none, or where the text does not print that number.
     """
     if at is not None or not fact.printed_number:
         found = list_numbers(fact.published)
         return found[at or 0] if -len(found) <= (at or 0) < len(found) else None
+    digits = re.escape(fact.printed_number)
+    found_number = re.search(rf"(?<![\d.]){digits}(?:x({_DIGITS}))?(?![\d^]|\.\d)", fact.published.replace(",", ""))
+    if found_number is None or (found_number[1] and _read_number(found_number[1]).value != fact.scale):
+        return None
     number = _read_number(fact.printed_number)
     step = max(number.step, _significant_step(fact))
     return PrintedNumber(number.value * fact.scale, step * fact.scale)

@@ -7,7 +7,19 @@ from typing import Literal, assert_never, get_args
 
 from archscope.core.documents.figures import Verdict
 from archscope.core.errors import UnknownNameError
-from archscope.papers.measurement import Amount, Claim, Listing, Measurement, Numbers, Phrase, Reading
+from archscope.papers.expressions import evaluate
+from archscope.papers.measurement import (
+    Amount,
+    Claim,
+    Equation,
+    Every,
+    Listing,
+    Measurement,
+    Numbers,
+    Phrase,
+    Reading,
+    Sizes,
+)
 from archscope.papers.published import Fact, PrintedNumber, find_numbers, read_amount, read_list
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -57,12 +69,19 @@ def compare(fact: Fact, reading: Reading) -> Literal["agrees", "rounded"] | None
             return None if printed is None else compare_amounts(printed, value / scale)
         case Numbers(values, at, pattern):
             return "agrees" if _pick(find_numbers(fact.published, pattern), at) == values else None
-        case Phrase(text):
-            return "agrees" if _squeeze(text) == _squeeze(fact.published) else None
+        case Phrase(loosely=loosely):
+            return ("rounded" if loosely else "agrees") if reading.matches(fact.published) else None
         case Listing(items):
             return "agrees" if read_list(fact.published) == items else None
         case Claim(holds, loosely):
             return ("rounded" if loosely else "agrees") if holds else None
+        case Equation(total):
+            return "agrees" if set(_list_sides(fact.published)) == {total} else None
+        case Sizes(values):
+            return "agrees" if _list_sizes(fact.published, values) == list(values) else None
+        case Every(readings):
+            found = [compare(fact, part) for part in readings]
+            return None if None in found else "rounded" if "rounded" in found else "agrees"
     assert_never(reading)
 
 
@@ -81,5 +100,20 @@ def _pick(numbers: tuple[Fraction, ...], at: tuple[int, ...] | None) -> tuple[Fr
     return tuple(numbers[index] for index in at) if all(-len(numbers) <= i < len(numbers) for i in at) else ()
 
 
-def _squeeze(text: str) -> str:
-    return re.sub(r"\s+", "", text).casefold()
+def _list_sides(text: str) -> list[object]:
+    """What each side of an equation makes; `+1(conv1)` and `+(conv1)` are one layer."""
+    plain = re.sub(r"(?<=\d)\([A-Za-z]\w*\)", "", text)
+    plain = re.sub(r"[A-Za-z]+", "", re.sub(r"\([A-Za-z]\w*\)", "1", plain))
+    try:
+        return [evaluate(side, {}) for side in re.split("=+", plain)]
+    except ValueError:
+        return []
+
+
+def _list_sizes(text: str, values: tuple[int, ...]) -> list[object]:
+    """What stands between the brackets, item by item."""
+    inside = re.search(r"\[(.*)\]", text)
+    try:
+        return [evaluate(item, {"batch": values[0]}) for item in inside[1].split(",")] if inside else []
+    except (ValueError, LookupError):
+        return []

@@ -149,7 +149,7 @@ def find_recipe(name: str, *, as_printed: bool = False) -> Recipe:
 
 def choose_recipe(family: str) -> str:
     """The recipe that fits a built-in model's family, by name; `fast` for everything else."""
-    if family.startswith(("vgg", "alexnet", "googlenet")):
+    if family.startswith(("vgg", "alexnet", "googlenet", "zfnet")):
         return "lecture-vgg"
     return "lecture-resnet" if family.startswith("resnet") else "fast"
 

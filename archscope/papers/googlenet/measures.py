@@ -1,13 +1,17 @@
 """What the GoogLeNet paper prints, measured: Table 1 row by row, the totals of the text, the arithmetic of Table 3."""
 
+from dataclasses import replace
 from fractions import Fraction
 from importlib.util import find_spec
+from math import prod
 
 from archscope.core.operators import find_kind
 from archscope.papers.googlenet.rows import TableRow, find_conflict, find_row, list_rows, read_branches
 from archscope.papers.measurement import (
     Amount,
+    Claim,
     Convention,
+    Every,
     MeasureError,
     Measurement,
     Numbers,
@@ -17,7 +21,8 @@ from archscope.papers.measurement import (
     measure_numbers,
     measure_phrase,
 )
-from archscope.papers.networks import Net
+from archscope.papers.networks import Convolution, Net
+from archscope.papers.published import list_numbers, read_amount
 from archscope.papers.registry import Case, Paper
 
 PAPER = Paper("szegedy2014_googlenet")
@@ -74,7 +79,7 @@ def _trace_torchvision(case: Case) -> Net:
 @PAPER.measures(id="googlenet.tv.params")
 def measure_torchvision_params(case: Case) -> Measurement:
     """Of torchvision's network without heads."""
-    return _trace_torchvision(case).measure_params()
+    return replace(_trace_torchvision(case).measure_params(), terms=_compare_torchvision(case))
 
 
 @PAPER.measures(id="googlenet.tv.macs")
@@ -86,14 +91,31 @@ def measure_torchvision_macs(case: Case) -> Measurement:
 @PAPER.measures(id="googlenet.tv.kernel5")
 def measure_torchvision_kernel(case: Case) -> Measurement:
     """The kernel of torchvision's third branch, in every module."""
-    net, ours = _trace_torchvision(case), case.net("googlenet")
+    kernel = max(found.kernel for found in _list_torchvision_fives(case))
+    terms = _compare_torchvision(case)
+    ours, theirs = terms["fives"], terms["threes"]
+    arithmetic = f"{ours:,} - {theirs:,} = {ours - theirs:,}"
+    return Measurement("x".join(map(str, kernel)), kernel, Numbers(kernel), arithmetic, terms=terms)
+
+
+def _list_torchvision_fives(case: Case) -> list[Convolution]:
+    """What torchvision has in place of the 5x5 convolutions."""
+    net = _trace_torchvision(case)
     branches = [f"{child.path}.branch3" for child in net.children() if net.has(f"{child.path}.branch3")]
-    fives = [net.convolutions(path)[-1] for path in branches]
-    kernel = max(found.kernel for found in fives)
-    weights = sum(read_branches(ours, row)["#5x5"].weights for row in list_rows(ours) if row.kind == "block")
-    theirs = sum(found.weights for found in fives)
-    arithmetic = f"{weights:,} - {theirs:,} = {weights - theirs:,}"
-    return Measurement("x".join(map(str, kernel)), kernel, Numbers(kernel), arithmetic)
+    return [net.convolutions(path)[-1] for path in branches]
+
+
+def _compare_torchvision(case: Case) -> dict[str, int]:
+    """Weights of the 5x5 convolutions here and there, and the biases of the published convolutions."""
+    ours, theirs = case.net("googlenet"), _list_torchvision_fives(case)
+    fives = sum(read_branches(ours, row)["#5x5"].weights for row in list_rows(ours) if row.kind == "block")
+    return {
+        "kernel": theirs[0].side,
+        "fives": fives,
+        "threes": sum(found.weights for found in theirs),
+        "biases": sum(found.out_channels for found in ours.convolutions()),
+        "net_params": _trace_torchvision(case).params(),
+    }
 
 
 @PAPER.measures(id="googlenet.*.params")
@@ -107,7 +129,49 @@ def measure_row_weights(case: Case) -> Measurement:
         Convention("K = 1000", Amount(Fraction(weights) * KIBI / 1000)),
     )
     arithmetic = f"{_write_weights(net, row.paths)} = {weights:,}; {weights:,}/1024 = {weights / KIBI:.2f}"
-    return measure_amount(weights, arithmetic, *conventions, conflict=find_conflict(case))
+    found = measure_amount(weights, arithmetic, *conventions, conflict=find_conflict(case))
+    return replace(found, terms={**_list_terms(case, net, row), "biased": biased})
+
+
+SEPARABLE_MULTIPLIER = 8
+"""Of the separable first layer that Ioffe and Szegedy 2015 describe."""
+
+
+def _list_terms(case: Case, net: Net, row: TableRow) -> dict[str, int | Fraction]:
+    """What explanations of the row's params and ops name: its maps, what it reads, the other printed figures."""
+    height, width, _ = net.hwc(row.paths[-1])
+    reads = net.hwc(row.above)[2] if net.has(row.above) else net.layer(row.paths[0]).inputs[0].shape[1]
+    terms: dict[str, int | Fraction] = {
+        "weights": _count_weights(net, row),
+        "height": height,
+        "width": width,
+        "reads": reads,
+    }
+    if row.kind == "block":
+        branches = read_branches(net, row)
+        inner = sum(branches.pop(name).weights for name in ("#3x3", "#5x5"))
+        terms |= {"inner": inner, "reducers": sum(found.out_channels for found in branches.values())}
+    if row.kind == "conv":
+        terms |= _weigh_separable(net)
+    for column in ("params", "ops", "output_size"):
+        name = row.above if column == "output_size" else row.name
+        fact = case.facts.get(f"googlenet.{name}.{column}")
+        number = read_amount(fact, -1 if column == "output_size" else None) if fact is not None else None
+        terms |= {f"printed_{column}": number.value} if number is not None else {}
+    return terms
+
+
+def _weigh_separable(net: Net) -> dict[str, int | Fraction]:
+    """The first layer, and the weights of its separable form."""
+    first = net.convolutions()[0]
+    deep = first.in_channels * SEPARABLE_MULTIPLIER
+    return {
+        "kernel": first.side,
+        "inputs": first.in_channels,
+        "outputs": first.out_channels,
+        "multiplier": SEPARABLE_MULTIPLIER,
+        "separable": first.side**2 * deep + deep * first.out_channels,
+    }
 
 
 def _count_weights(net: Net, row: TableRow) -> int:
@@ -133,13 +197,16 @@ def measure_row_macs(case: Case) -> Measurement:
     macs, weights = net.macs(*row.paths), _count_weights(net, row)
     height, width, _ = net.hwc(row.paths[-1])
     written = f"{weights:,}*{height}*{width} = {macs:,}" if weights * height * width == macs else ""
-    return measure_amount(macs, written, conflict=find_conflict(case))
+    return replace(measure_amount(macs, written, conflict=find_conflict(case)), terms=_list_terms(case, net, row))
 
 
 @PAPER.measures(id="googlenet.total.macs")
 def measure_macs(case: Case) -> Measurement:
     """Multiply-adds of one image."""
-    return case.net("googlenet").measure_macs()
+    net = case.net("googlenet")
+    height, width, _ = net.hwc(list_rows(net)[0].paths[0])
+    terms = {"first": net.macs(list_rows(net)[0].paths[0]), "height": height, "width": width}
+    return replace(net.measure_macs(), terms={**_weigh_separable(net), **terms})
 
 
 @PAPER.measures(id="googlenet.ratio12")
@@ -157,13 +224,20 @@ def measure_weight_layers(case: Case) -> Measurement:
     net = case.net("googlenet")
     modules = len(net.convolutions())
     linear = net.count_types("Linear")
-    return measure_amount(net.depth(), f"all of them: {modules} + {linear} = {modules + linear}")
+    kinds = [row.kind for row in list_rows(net)]
+    stem = sum(len(row.paths) for row in list_rows(net) if row.kind == "conv")
+    terms = {"stem": stem, "blocks": kinds.count("block"), "convolutions": modules, "linear": linear}
+    found = measure_amount(net.depth(), f"all of them: {modules} + {linear} = {modules + linear}")
+    return replace(found, terms=terms)
 
 
 @PAPER.measures(id="googlenet.layers27")
 def measure_layers(case: Case) -> Measurement:
     """The same with pooling layers."""
-    return measure_amount(case.net("googlenet").depth(pools=True))
+    net = case.net("googlenet")
+    kinds = [row.kind for row in list_rows(net)]
+    terms = {"weighted": net.depth(), "pools": kinds.count("pool"), "averages": kinds.count("avgpool")}
+    return replace(measure_amount(net.depth(pools=True)), terms=terms)
 
 
 @PAPER.measures(id="googlenet.input")
@@ -177,7 +251,10 @@ def measure_modules(case: Case) -> Measurement:
     """Inception modules: blocks whose branches are concatenated."""
     net = case.net("googlenet")
     count = sum(any(find_kind(op.name) == "concatenation" for op in net.ops(child.path)) for child in net.children())
-    return Measurement(str(count), count, Numbers((count,), at=(0,)))
+    names = [row.name for row in list_rows(net) if row.kind == "block"]
+    listed = case.fact.published.partition("(")[2].rstrip(")")
+    ends = Claim(listed == f"{names[0]}-{names[-1]}")
+    return Measurement(str(count), count, Every((Numbers((count,), at=(0,)), ends)))
 
 
 def _trace_heads(case: Case) -> Net:
@@ -220,9 +297,12 @@ def measure_head_dropout(case: Case) -> Measurement:
 
 
 @PAPER.measures(id="googlenet.crops144")
-def measure_crops(_: Case) -> Measurement:
-    """Scales, squares, crops and reflections (section 7)."""
-    return Measurement("144", 144, Amount(Fraction(144), at=-1), "4*3*6*2 = 144")
+def measure_crops(case: Case) -> Measurement:
+    """Scales, squares, crops and reflections (section 7), as printed."""
+    sizes = [int(number.value) for number in list_numbers(case.fact.published)[:-1]]
+    crops = prod(sizes)
+    reading = Amount(Fraction(crops), at=-1)
+    return Measurement(f"{crops:,}", crops, reading, f"{'*'.join(map(str, sizes))} = {crops}")
 
 
 @PAPER.measures(id="googlenet.t3.*.cost")
@@ -239,17 +319,18 @@ def measure_delta(case: Case) -> Measurement:
     base = case.printed("googlenet.t3.1x1.top5_error")
     arithmetic = f"{float(error):.2f} - {float(base):.2f} = {float(error - base):.2f}"
     conflict = f"the table's own column of errors gives {arithmetic}"
-    return measure_fraction(error - base, f"{float(error - base):.2f}", arithmetic, conflict=conflict)
+    found = measure_fraction(error - base, f"{float(error - base):.2f}", arithmetic, conflict=conflict)
+    return replace(found, terms={"error": error, "base": base})
 
 
 @PAPER.measures(id="googlenet.rel*")
 def measure_relative(case: Case) -> Measurement:
-    """Reduction of the error: of the official results where the paper's rounded ones give another figure."""
+    """Reduction of the error, from the paper's own Table 2; `official` is that of the official results."""
     year = {"googlenet.rel56": 2012, "googlenet.rel40": 2013}[case.fact.id]
     printed = {2012: "googlenet.t2.supervision.15_3", 2013: "googlenet.t2.clarifai.11_2"}[year]
     before, after = case.printed(printed), case.printed("googlenet.t2.googlenet.6_67")
-    if year == 2012:
-        before, after = case.printed("ilsvrc.2012.official"), case.printed("ilsvrc.2014.official")
     reduction = 100 * (before - after) / before
     arithmetic = f"100*({float(before):g} - {float(after):g})/{float(before):g} = {float(reduction):.2f}"
-    return measure_fraction(reduction, f"{float(reduction):.2f} %", arithmetic)
+    official = {"before": case.printed(f"ilsvrc.{year}.official"), "after": case.printed("ilsvrc.2014.official")}
+    found = measure_fraction(reduction, f"{float(reduction):.2f} %", arithmetic)
+    return replace(found, terms=official)

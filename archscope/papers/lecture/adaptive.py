@@ -3,16 +3,20 @@
 Where the inputs are their own places, the mean and the variance of what an output averages tell which inputs those are.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch.nn import functional
 
+from archscope.papers.expressions import evaluate
 from archscope.papers.lecture.slides import SLIDES
-from archscope.papers.measurement import Claim, Measurement
+from archscope.papers.measurement import Claim, Measurement, Numbers
 from archscope.papers.registry import Case
 
+STRIDE, KERNEL = "input_size // output_size", "input_size - (output_size - 1) * stride"
+"""The rules that were meant."""
 LARGEST = 32
 """Sizes tried: every output size up to every input size up to this one."""
 
@@ -37,19 +41,12 @@ class _Pair:
         starts, lengths = first.round().int().tolist(), sizes.round().int().tolist()
         return tuple((start, start + length) for start, length in zip(starts, lengths, strict=True))
 
-    @property
-    def stride(self) -> int:
-        """By the rule of the slide."""
-        return self.before // self.after
-
-    def is_reached(self, kernel: int) -> bool:
-        """Whether windows of that size at the rule's stride are torch's."""
-        return self.windows == tuple((i * self.stride, i * self.stride + kernel) for i in range(self.after))
-
-    @property
-    def follows_rule(self) -> bool:
-        """With the kernel `input - (output - 1) * stride`."""
-        return self.is_reached(self.before - (self.after - 1) * self.stride)
+    def is_reached(self, kernel: str = KERNEL, stride: str = STRIDE) -> bool:
+        """Whether the windows of these rules are torch's."""
+        names = {"input_size": self.before, "output_size": self.after}
+        names["stride"] = step = evaluate(stride, names)
+        size = evaluate(kernel, names)
+        return self.windows == tuple((i * step, i * step + size) for i in range(self.after))
 
     @property
     def divides(self) -> bool:
@@ -68,15 +65,22 @@ PAIRS = tuple(_Pair(before, after) for before in range(1, LARGEST + 1) for after
 
 
 @SLIDES.measures(id="lecture.adaptive.stride")
-def measure_stride(_: Case) -> Measurement:
-    """Sizes for which the rule gives torch's windows, and when that is."""
-    return _count([pair.follows_rule for pair in PAIRS])
+def measure_stride(case: Case) -> Measurement:
+    """Sizes for which the printed stride gives torch's windows, and when that is."""
+    rule = _read_rule(case)
+    return _count([pair.is_reached(stride=rule) for pair in PAIRS])
+
+
+def _read_rule(case: Case) -> str:
+    """What stands after the printed `=`; a name before a parenthesis is multiplied by it."""
+    return re.sub(r"(\w)\s*\(", r"\1*(", case.fact.published.partition("=")[2])
 
 
 @SLIDES.measures(id="lecture.adaptive.kernel")
-def measure_kernel(_: Case) -> Measurement:
+def measure_kernel(case: Case) -> Measurement:
     """The same of the kernel as printed, which lacks its minus: a product."""
-    return _count([pair.is_reached(pair.before * (pair.after - 1) * pair.stride) for pair in PAIRS])
+    rule = _read_rule(case)
+    return _count([pair.is_reached(kernel=rule) for pair in PAIRS])
 
 
 @SLIDES.measures(id="lecture.adaptive.auto")
@@ -94,9 +98,10 @@ def _count(reached: list[bool]) -> Measurement:
 
 @SLIDES.measures(id="lecture.adaptive.padding")
 def measure_padding(_: Case) -> Measurement:
-    """Whether an image of ones stays one: padding would lower its border."""
-    worst = 0.0
+    """Zeros that the first window of ones holds: without padding its mean stays one."""
+    most = 0
     for pair in PAIRS:
-        pooled = functional.adaptive_avg_pool1d(torch.ones(1, 1, pair.before), pair.after)
-        worst = max(worst, float((pooled - 1).abs().max()))
-    return Measurement("0" if worst < 1e-6 else f"{worst}", 0, Claim(worst < 1e-6))
+        pooled = functional.adaptive_avg_pool1d(torch.ones(1, 1, pair.before, dtype=torch.float64), pair.after)
+        first, end = pair.windows[0]
+        most = max(most, round((1 - float(pooled[0, 0, 0])) * (end - first)))
+    return Measurement(str(most), most, Numbers((most,)))

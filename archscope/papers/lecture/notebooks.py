@@ -1,5 +1,6 @@
 """The four notebooks that the lecture links to: their shape comments, counts and printed models."""
 
+import re
 from fractions import Fraction
 
 from archscope.papers.lecture.slides import (
@@ -10,10 +11,21 @@ from archscope.papers.lecture.slides import (
     trace_custom,
     write_list,
 )
-from archscope.papers.measurement import Claim, Convention, Measurement, Numbers, measure_numbers, measure_phrase
+from archscope.papers.measurement import (
+    Claim,
+    Convention,
+    Equation,
+    Every,
+    Measurement,
+    Numbers,
+    Phrase,
+    measure_numbers,
+    measure_phrase,
+)
 from archscope.papers.networks import Net
+from archscope.papers.published import find_numbers
 from archscope.papers.registry import Case, Paper
-from archscope.papers.resnet.blocks import count_blocks, count_main, list_blocks, list_stages
+from archscope.papers.resnet.blocks import Block, count_blocks, count_main, list_blocks, list_stages
 from archscope.papers.vgg.walk import count_kinds
 
 VGG = Paper("lab_10_5_1_vgg")
@@ -23,10 +35,10 @@ RESNET_CIFAR = Paper("lab_10_6_2_resnet_cifar10")
 
 
 def _measure_layer_sum(net: Net) -> Measurement:
-    """`8 + 3 = 11`: the first three numbers of the comment."""
+    """`8 + 3 =11 == vgg11`: convolutions, fully connected layers, and what every side of the comment must make."""
     convolutions, linear = count_kinds(net)
     total = net.depth()
-    reading = Numbers((convolutions, linear, total), at=(0, 1, 2))
+    reading = Every((Numbers((convolutions, linear), at=(0, 1)), Equation(total)))
     return Measurement(f"{convolutions} + {linear} = {total}", total, reading, f"{convolutions} + {linear} = {total}")
 
 
@@ -50,17 +62,23 @@ def measure_custom_inputs(case: Case) -> Measurement:
     given = net.hwc("avgpool")
     features = given[0] * given[1] * given[2]
     text = f"RuntimeError: {net.observed.error}; {features:,} would fit" if net.observed.error else f"{features:,}"
-    reading = Numbers((features,), pattern=r"in_features=(\d+)")
-    return Measurement(text, features, reading, f"{given[2]}*{given[0]}*{given[1]} = {features:,}")
+    outputs, reads = net.parameter_shapes("classifier.0")[0]
+    reading = Numbers((features, outputs))
+    terms = {"channels": given[2], "height": given[0], "width": given[1], "made": features, "reads": reads}
+    return Measurement(text, features, reading, f"{given[2]}*{given[0]}*{given[1]} = {features:,}", terms=terms)
 
 
 @VGG.measures(id="lab1051.custom.bn")
 def measure_custom_norms(case: Case) -> Measurement:
     """BatchNorm layers of the model that cell 8 prints, and of the stack that cell 6 makes."""
-    printed, made = (trace_custom(case, batch_norm=flag).count_types("BatchNorm2d") for flag in (False, True))
+    text = case.fact.published
+    flags = "has no BatchNorm" not in text, "batch_norm=True" in text
+    nets = [trace_custom(case, batch_norm=flag) for flag in flags]
+    printed, made = (net.count_types("BatchNorm2d") for net in nets)
     text = f"{printed} in the printed model, {made} in cell 6"
     conflict = f"cell 6 makes {made} BatchNorm layers, the printed model of cell 8 has {printed}"
-    return Measurement(text, (printed, made), Claim(printed == made), conflict=conflict)
+    terms = {"modules": len(nets[1].children("features"))}
+    return Measurement(text, (printed, made), Claim(printed == made), conflict=conflict, terms=terms)
 
 
 @VGG_CIFAR.measures(quantity="weight_layers")
@@ -95,7 +113,9 @@ def measure_resnet_comment(case: Case) -> Measurement:
     counts = count_blocks(net)
     each = len(list_blocks(net)[0].main)
     arithmetic = f"{each}*({' + '.join(map(str, counts))}) + 1 + 1 = {net.depth()}"
-    reading = Numbers((each, *counts, net.depth()), at=(0, 1, 2, 3, 4, -1))
+    named = re.findall(r"\((conv\d*|fc\d*|layer\d*)\)", case.fact.published)
+    blocks = Numbers((each, *counts), at=tuple(range(1 + len(counts))))
+    reading = Every((blocks, Equation(net.depth()), Claim(all(net.has(name) for name in named))))
     return Measurement(str(net.depth()), net.depth(), reading, arithmetic)
 
 
@@ -121,17 +141,30 @@ def measure_stride_place(case: Case) -> Measurement:
 def measure_basic_stride(case: Case) -> Measurement:
     """Blocks of ResNet-34 whose first convolution strides."""
     blocks = list_blocks(case.net("resnet34"))
-    strided = sum(block.main[0].stride == 2 for block in blocks)
-    text = f"stride 2 in {strided} of {len(blocks)} blocks"
-    return Measurement(text, (strided, len(blocks)), Claim(strided == len(blocks)))
+    kernel, stride = (int(number) for number in find_numbers(case.fact.published, r"(?:# |= )(\d+)"))
+    fitting = sum((block.main[0].side, block.main[0].stride) == (kernel, stride) for block in blocks)
+    text = f"stride {stride} in {fitting} of {len(blocks)} blocks"
+    counts = count_blocks(case.net("resnet34"))
+    terms = {f"stage{number}": count for number, count in enumerate(counts, start=1)}
+    return Measurement(text, (fitting, len(blocks)), Claim(fitting == len(blocks)), terms=terms)
 
 
 @RESNET.measures(id="lab1061.bottle.comment")
 def measure_bottleneck_comment(case: Case) -> Measurement:
-    """The first bottleneck."""
-    main = list_blocks(case.net("resnet50"))[0].main
-    words = ", ".join(f"conv{found.size}({found.in_channels},{found.out_channels})" for found in main)
-    return measure_phrase(words, tuple(size for found in main for size in (found.in_channels, found.out_channels)))
+    """Blocks of ResNet-50 that have these channels."""
+    blocks = list_blocks(case.net("resnet50"))
+    words = [_write_block(block) for block in blocks]
+    fitting = sum(Phrase(text).matches(case.fact.published) for text in words)
+    value = tuple(size for found in blocks[0].main for size in (found.in_channels, found.out_channels))
+    first = Convention(f"example values of one block: {fitting} of {len(blocks)}", Claim(fitting > 0))
+    text = f"{words[0]} in {words.count(words[0])} of {len(blocks)} blocks"
+    terms = {"fitting": fitting, "blocks": len(blocks)}
+    return Measurement(text, value, Claim(fitting == len(blocks)), conventions=(first,), terms=terms)
+
+
+def _write_block(block: Block) -> str:
+    """`conv1x1(64,64), conv3x3(64,64), conv1x1(64,256)`."""
+    return ", ".join(f"conv{found.size}({found.in_channels},{found.out_channels})" for found in block.main)
 
 
 @RESNET.measures(id="lab1061.down.comment")
@@ -177,8 +210,11 @@ def measure_average_pool(case: Case) -> Measurement:
     net = case.net("resnet50")
     height, width, _ = net.hwc("avgpool")
     name = f"{net.layer('avgpool').type}(({height}, {width}))"
-    conflict = f"the class makes {name}, the printed model shows AvgPool2d(kernel_size=7, stride=1)"
-    return Measurement(name, (height, width), Claim("Adaptive" not in name), conflict=conflict)
+    shown = case.fact.published.partition("printed model: ")[2]
+    conflict = f"the class makes {name}, the printed model shows {shown}"
+    terms = {"side": net.layer("avgpool").inputs[0].shape[-1], "height": height, "width": width}
+    reading = Phrase(f"class: {name}; printed model: {name}")
+    return Measurement(name, (height, width), reading, conflict=conflict, terms=terms)
 
 
 @RESNET.measures(id="lab1061.fc")
@@ -191,7 +227,7 @@ def measure_classifier(case: Case) -> Measurement:
 @RESNET_CIFAR.measures(quantity="output_shape")
 def measure_shape_comment(case: Case) -> Measurement:
     """NCHW of a stage."""
-    return measure_nchw(case.net("resnet50_cifar"), case.fact.where)
+    return measure_nchw(case.net("resnet50_cifar"), case.fact.where, case.fact.published)
 
 
 @RESNET_CIFAR.measures(quantity="weight_layers")
@@ -199,7 +235,9 @@ def measure_cifar_layers(case: Case) -> Measurement:
     """Stem, main paths of the stages, classifier."""
     net = case.net("resnet50_cifar")
     parts = (1, *(count_main(net, stage) for stage in list_stages(net)), 1)
-    reading = Numbers((*parts, net.depth()), at=(0, 2, 4, 6, 8, 10, 11))
+    names = ("conv1", *list_stages(net), "fc")
+    words = " + ".join(f"{count}({name})" for count, name in zip(parts, names, strict=True))
+    reading = Phrase(f"{words} = ResNet{net.depth()}")
     return Measurement(str(net.depth()), net.depth(), reading, f"{' + '.join(map(str, parts))} = {sum(parts)}")
 
 
@@ -237,7 +275,13 @@ def measure_family(case: Case) -> Measurement:
     family = len(counts) == 3 and all(len(block.main) == 2 and not block.shortcut for block in blocks)
     imagenet = Convention(
         "ResNet-50 of Table 1 by its blocks (bottlenecks 3, 4, 6, 3), not Table 6's family of 6n+2 layers",
-        Claim(counts == (3, 4, 6, 3) and net.depth() == 50),
+        Every(
+            (
+                Claim(counts == (3, 4, 6, 3) and all(len(block.main) == 3 for block in blocks)),
+                Numbers((net.depth(), net.features("fc")[1])),
+            )
+        ),
     )
+    terms = {f"stage{number}": count for number, count in enumerate(counts, start=1)}
     text = f"{net.depth()} layers in {len(counts)} stages of {write_list(counts)} blocks"
-    return Measurement(text, net.depth(), Claim(family), conventions=(imagenet,))
+    return Measurement(text, net.depth(), Claim(family), conventions=(imagenet,), terms=terms)

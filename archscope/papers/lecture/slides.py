@@ -1,9 +1,25 @@
 """The lecture's slides: its VGG class, its configurations and the shape comments of its ResNet."""
 
-from archscope.papers.measurement import Claim, Listing, Measurement, Numbers, measure_phrase
+from dataclasses import replace
+from fractions import Fraction
+from math import prod
+
+from archscope.papers.expressions import evaluate
+from archscope.papers.measurement import (
+    Claim,
+    Every,
+    Listing,
+    MeasureError,
+    Measurement,
+    Numbers,
+    Reading,
+    Sizes,
+    measure_phrase,
+)
 from archscope.papers.networks import Net
+from archscope.papers.published import list_numbers
 from archscope.papers.registry import Case, Paper
-from archscope.papers.resnet.blocks import count_blocks, count_projections, list_blocks
+from archscope.papers.resnet.blocks import Block, count_blocks, count_projections, list_blocks, list_stages
 from archscope.papers.vgg.measures import COLUMNS, measure_column_layers
 from archscope.papers.vgg.walk import count_kinds, list_configuration, walk_vgg
 
@@ -32,10 +48,17 @@ def write_list(items: tuple[int | str, ...]) -> str:
     return f"[{', '.join(repr(item) for item in items)}]"
 
 
-def measure_cifar_list(net: Net) -> Measurement:
-    """A configuration as it ran."""
+def measure_cifar_list(net: Net, printed: str = "") -> Measurement:
+    """A configuration as it ran; its depth too where the printed text names it."""
     items = list_configuration(net)
-    return Measurement(write_list(items), items, Listing(items))
+    reading: Reading = Listing(items)
+    if "VGG-" in printed:
+        reading = Every((reading, Numbers((net.depth(),), pattern=r"VGG-(\d+)")))
+    convolutions, linear = count_kinds(net)
+    image, pools = net.trace.inputs[0].shape[-1], items.count("M")
+    side = image // 2**pools
+    terms = {"convolutions": convolutions, "linear": linear, "pools": pools, "image": image, "side": side}
+    return Measurement(write_list(items), items, reading, terms=terms)
 
 
 @SLIDES.measures(id="lecture.vgg.table.*", quantity="weight_layers")
@@ -57,13 +80,24 @@ def measure_classifier_inputs(case: Case) -> Measurement:
 def measure_classifier_order(case: Case) -> Measurement:
     """The classifier as it runs in the lecture's notebook."""
     types = [layer.type for layer in case.net("vgg16").children("classifier")]
-    return measure_phrase(", ".join(types), tuple(types))
+    found = measure_phrase(", ".join(types), tuple(types))
+    return replace(found, terms=_count_garbled(types, case.fact.published.split(", ")))
+
+
+def _count_garbled(types: list[str], printed: list[str]) -> dict[str, int | Fraction]:
+    """Modules in all; and before the second Linear, what stands there of each kind, run and printed."""
+    terms: dict[str, int | Fraction] = {"modules": len(types), "printed_modules": len(printed)}
+    for name, listed in (("", types), ("printed_", printed)):
+        second = [at for at, kind in enumerate(listed) if kind == "Linear"][1]
+        for kind in ("ReLU", "Dropout"):
+            terms[f"{name}{kind.lower()}"] = listed[:second].count(kind)
+    return terms
 
 
 @SLIDES.measures(id="lecture.vgg11.list")
 def measure_vgg11_list(case: Case) -> Measurement:
     """Configuration A."""
-    return measure_cifar_list(case.net("vgg11"))
+    return measure_cifar_list(case.net("vgg11"), case.fact.published)
 
 
 @SLIDES.measures(id="lecture.vgg11.walk")
@@ -104,8 +138,11 @@ def measure_custom_list(case: Case) -> Measurement:
 @SLIDES.measures(id="lecture.custom.modules")
 def measure_custom_modules(case: Case) -> Measurement:
     """Modules of the stack with BatchNorm."""
-    count = len(trace_custom(case, batch_norm=True).children("features"))
-    return Measurement(f"{count} modules, 0 to {count - 1}", count, Numbers((0, count - 1)), f"3*(3*3 + 1) = {count}")
+    net = trace_custom(case, batch_norm=True)
+    count = len(net.children("features"))
+    layers, pools = len(net.convolutions()), net.count_types("MaxPool2d")
+    arithmetic = f"3*{layers} + {pools} = {3 * layers + pools}"
+    return Measurement(f"{count} modules, 0 to {count - 1}", count, Numbers((0, count - 1)), arithmetic)
 
 
 @SLIDES.measures(id="lecture.custom.fit")
@@ -117,8 +154,16 @@ def measure_custom_fit(case: Case) -> Measurement:
     _, reads = nets[0].parameter_shapes("classifier.0")[0]
     text = "; ".join(sorted({f"{type(net.observed.error).__name__}: {net.observed.error}" for net in nets}))
     fits = all(net.observed.error is None for net in nets)
-    arithmetic = f"{channels}*{height}*{width} = {made:,}; 512*7*7 = {512 * 7 * 7:,}"
-    return Measurement("it fits" if fits else text, (made, reads), Claim(fits), arithmetic)
+    arithmetic = f"{channels}*{height}*{width} = {made:,}; {_write_reads(reads, height, width)}"
+    reading = Numbers((channels, height, width))
+    terms = {"channels": channels, "height": height, "width": width, "made": made, "reads": reads}
+    return Measurement("it fits" if fits else text, (made, reads), reading, arithmetic, terms=terms)
+
+
+def _write_reads(reads: int, height: int, width: int) -> str:
+    """`512*7*7 = 25,088`: what a classifier reads of maps of that size."""
+    channels = reads // (height * width)
+    return f"{channels}*{height}*{width} = {channels * height * width:,}"
 
 
 @SLIDES.measures(id="lecture.cifar.in")
@@ -138,28 +183,56 @@ def measure_cifar_maps(case: Case) -> Measurement:
     image = net.trace.inputs[0].shape[-1]
     height, width, _ = net.hwc("features")
     text = f"the image is {image}x{image}, the maps are {height}x{width}"
-    return Measurement(text, (height, width), Claim(image < 7), f"{image}/2^3 = {image // 8}")
+    side = height if "map is smaller" in case.fact.published else image
+    sizes = {int(number.value) for number in list_numbers(case.fact.published)}
+    pools = net.count_types("MaxPool2d")
+    reading = Claim(len(sizes) == 1 and side < min(sizes) and not net.has("avgpool"))
+    terms = {"image": image, "pools": pools, "side": height, "window": min(sizes)}
+    return Measurement(text, (height, width), reading, f"{image}/2^{pools} = {image // 2**pools}", terms=terms)
 
 
-def measure_nchw(net: Net, where: str) -> Measurement:
+def measure_nchw(net: Net, where: str, published: str) -> Measurement:
     """NCHW of a layer's output; of the image before the first layer."""
     shape = net.trace.inputs[0].shape if where == "before conv1" else net.shape(where)
-    return Measurement(f"[{', '.join(map(str, shape))}]", shape, Numbers(shape))
+    reading = Sizes(shape) if where == "before conv1" else Numbers(shape)
+    terms: dict[str, int | Fraction] = {}
+    if where in list_stages(net):
+        terms = {"planes": _read_planes(net, where), "comment": list_numbers(published)[1].value}
+    return Measurement(f"[{', '.join(map(str, shape))}]", shape, reading, terms=terms)
+
+
+def _read_planes(net: Net, stage: str) -> int:
+    """Channels of a stage's 3x3 convolutions."""
+    return list_blocks(net, stage)[0].main[1].out_channels
 
 
 @SLIDES.measures(id="lecture.resnet.shape.*")
 def measure_shape_comment(case: Case) -> Measurement:
     """A comment of the slide's forward."""
-    return measure_nchw(case.net("resnet50_cifar"), case.fact.where)
+    return measure_nchw(case.net("resnet50_cifar"), case.fact.where, case.fact.published)
 
 
 @SLIDES.measures(id="lecture.resnet.downsample")
 def measure_downsample(case: Case) -> Measurement:
     """Projections, which stand exactly where a block changes the shape."""
     net = case.net("resnet50_cifar")
-    holds = all(bool(block.shortcut) == block.changes_shape for block in list_blocks(net))
-    count = count_projections(net)
-    return Measurement(f"{count} projections, where shapes change", count, Claim(holds and count > 0))
+    condition, count = case.fact.published.partition(" if ")[2], count_projections(net)
+    holds = all(bool(block.shortcut) == _asks_projection(block, condition) for block in list_blocks(net))
+    exact = all(bool(block.shortcut) == block.changes_shape for block in list_blocks(net))
+    text = f"{count} projections, {'where shapes change' if exact else 'not only where shapes change'}"
+    return Measurement(text, count, Claim(holds and count > 0))
+
+
+def _asks_projection(block: Block, condition: str) -> bool:
+    """Whether the printed condition holds for a block."""
+    planes = block.main[len(block.main) - 2].out_channels
+    names = {
+        "stride": prod(found.stride for found in block.main),
+        "inplanes": block.main[0].in_channels,
+        "planes": planes,
+        "expansion": block.main[-1].out_channels // planes,
+    }
+    return bool(evaluate(condition, names))
 
 
 @SLIDES.measures(id="lecture.hw.vgg19")
@@ -173,20 +246,28 @@ def measure_assignment_vgg(case: Case) -> Measurement:
 
 @SLIDES.measures(id="lecture.hw.vgg19.fit")
 def measure_assignment_fit(case: Case) -> Measurement:
-    """Configuration E of the first notebook in the second notebook's class."""
+    """The printed configuration of the first notebook in the second notebook's class."""
     from archscope.models.vgg import CIFAR_HEAD, VGG, make_layers
     from archscope.models.vgg_rows import TABLE_1
 
-    def build() -> VGG:
-        return VGG(make_layers(TABLE_1["E"]), num_classes=10, head=CIFAR_HEAD, init_weights=False)
+    depth = int(list_numbers(case.fact.published)[-1].value)
+    column = next((letter for letter in reversed(COLUMNS) if case.net(COLUMNS[letter]).depth() == depth), None)
+    if column is None:
+        raise MeasureError(f"no configuration has {depth} layers with weights")
 
-    net = case.networks.attempt_module("configuration E for CIFAR-10", build, (1, 3, 32, 32))
+    def build() -> VGG:
+        return VGG(make_layers(TABLE_1[column]), num_classes=10, head=CIFAR_HEAD, init_weights=False)
+
+    net = case.networks.attempt_module(f"configuration {column} for CIFAR-10", build, (1, 3, 32, 32))
     height, width, channels = net.hwc("features")
     made, reads = channels * height * width, net.parameter_shapes("classifier.0")[0][1]
     error = net.observed.error
     text = f"{type(error).__name__}: {error}" if error else "it fits"
-    arithmetic = f"32/2^5 = {height}; {channels}*{height}*{width} = {made}; 512*4*4 = {512 * 4 * 4:,}"
-    return Measurement(text, (made, reads), Claim(error is None), arithmetic)
+    image, pools = net.trace.inputs[0].shape[-1], net.count_types("MaxPool2d")
+    fit = case.net("vgg16_cifar").hwc("features")
+    arithmetic = f"{image}/2^{pools} = {height}; {channels}*{height}*{width} = {made}; {_write_reads(reads, *fit[:2])}"
+    terms = {"image": image, "pools": pools, "side": height, "channels": channels, "fit": fit[0]}
+    return Measurement(text, (made, reads), Claim(error is None), arithmetic, terms=terms)
 
 
 @SLIDES.measures(id="lecture.hw.res34")

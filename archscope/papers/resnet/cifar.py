@@ -11,7 +11,7 @@ from itertools import zip_longest
 
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.papers.layout import CellWriter, Shown, join_distinct
-from archscope.papers.measurement import Claim, Measurement
+from archscope.papers.measurement import Claim, Every, Measurement, Phrase
 from archscope.papers.networks import Net, Networks
 from archscope.papers.registry import Case
 from archscope.papers.resnet.blocks import count_additions, count_blocks, count_main, list_stages
@@ -58,9 +58,8 @@ def measure_depth_rule(case: Case) -> Measurement:
     """The depth of each network against 6n+2."""
     nets = [case.net(f"resnet{depth}") for depth in DEPTHS]
     depths = tuple(net.depth() for net in nets)
-    holds = all(net.depth() == 6 * find_n(net) + 2 for net in nets)
-    steps = "; ".join(f"6*{find_n(net)} + 2 = {6 * find_n(net) + 2}" for net in nets)
-    return Measurement(", ".join(map(str, depths)), depths, Claim(holds), steps)
+    form = _write_depth_form([(find_n(net), net.depth()) for net in nets])
+    return Measurement(", ".join(map(str, depths)), depths, Phrase(form), _write_steps(form, nets, depths))
 
 
 @PAPER.measures(id="resnet.cifar.3n")
@@ -68,9 +67,22 @@ def measure_shortcut_rule(case: Case) -> Measurement:
     """Residual additions of each network against 3n."""
     nets = [case.net(f"resnet{depth}") for depth in DEPTHS]
     counts = tuple(count_additions(net) for net in nets)
-    holds = all(count_additions(net) == 3 * find_n(net) for net in nets)
-    steps = "; ".join(f"3*{find_n(net)} = {3 * find_n(net)}" for net in nets)
-    return Measurement(", ".join(map(str, counts)), counts, Claim(holds), steps)
+    form = fit_form([(find_n(net), count) for net, count in zip(nets, counts, strict=True)])
+    return Measurement(", ".join(map(str, counts)), counts, Phrase(form), _write_steps(form, nets, counts))
+
+
+def _write_steps(form: str, nets: Sequence[Net], counts: Sequence[int]) -> str:
+    """`6*3 + 2 = 20; ...`; empty where no line holds them all."""
+    steps = (
+        f"{form.replace('n', f'*{find_n(net)}').replace('+', ' + ')} = {count}"
+        for net, count in zip(nets, counts, strict=True)
+    )
+    return "; ".join(steps) if form else ""
+
+
+def _write_depth_form(counts: Sequence[tuple[int, int]]) -> str:
+    """`6n+2`, as the paper has it."""
+    return "+".join(reversed(fit_form(counts).split("+")))
 
 
 @PAPER.measures(id="resnet.cifar.s?")
@@ -91,9 +103,10 @@ def _measure_stage(case: Case, net: Net) -> Measurement:
     stage = list_stages(net)[number - 1]
     blocks, layers, stem = find_n(net), count_main(net, stage), int(number == 1)
     height, _, filters = net.hwc(stage)
-    fits = layers == 2 * blocks and (height,) == SIDES[number - 1 : number]
-    arithmetic = f"{f'{stem} + ' if stem else ''}2*{blocks} = {stem + layers}"
-    reading = Claim(fits and case.fact.published.endswith(f"{filters} filters"))
+    each = Fraction(layers, blocks) if blocks else 0
+    arithmetic = f"{f'{stem} + ' if stem else ''}{each}*{blocks} = {stem + layers}"
+    form = Phrase(f"{f'{stem}+' if stem else ''}{each}n layers, {filters} filters")
+    reading = Every((form, Claim((height,) == SIDES[number - 1 : number])))
     return Measurement(f"{stem + layers} layers, {filters} filters", (stem + layers, filters), reading, arithmetic)
 
 
@@ -172,7 +185,7 @@ def _build_forms(cells: CellWriter, sizes: Sequence[str], networks: Sequence[_Ne
         widths = join_distinct([str(net.stages[number][1]) for net in networks])
         forms.append(cells.compare(figure, size, Shown(form, phrase=f"{form} layers")))
         filters.append(cells.compare(figure, size, Shown(widths, phrase=f"{widths} filters")))
-    whole = "+".join(reversed(fit_form([(net.n, net.depth) for net in networks]).split("+")))
+    whole = _write_depth_form([(net.n, net.depth) for net in networks])
     depth = cells.compare("resnet.cifar.6n2", "# layers", Shown(whole))
     return [
         Row((Cell("# layers"), Cell(""), *forms, depth, Cell(""))),

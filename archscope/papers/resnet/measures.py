@@ -3,14 +3,17 @@
 Table 1 is measured on networks that stride in a bottleneck's first 1x1, as published (v1).
 """
 
+from dataclasses import replace
 from fractions import Fraction
 
 from archscope.papers.measurement import (
     Amount,
     Claim,
     Convention,
+    Every,
     Measurement,
     Numbers,
+    Phrase,
     measure_amount,
     measure_fraction,
     measure_numbers,
@@ -102,7 +105,8 @@ def measure_macs_34(case: Case) -> Measurement:
     """With projections where shapes change; Table 2 and Figure 3 have the parameter-free option A."""
     net, free = _find_network(case), case.net("resnet34", shortcut="A")
     option = Convention("option A shortcuts", Amount(Fraction(free.macs())))
-    return measure_amount(net.macs(), f"{net.sum_macs()}; option A: {free.sum_macs()}", option)
+    found = measure_amount(net.macs(), f"{net.sum_macs()}; option A: {free.sum_macs()}", option)
+    return replace(found, terms={"free": free.macs(), "params": net.params(), "free_params": free.params()})
 
 
 @PAPER.measures(id="resnet.t1.*.flops")
@@ -128,10 +132,18 @@ def measure_plain_macs(case: Case) -> Measurement:
 def measure_stride(case: Case) -> Measurement:
     """Which convolutions of the published form halve the maps."""
     net = case.net("resnet50_v1")
-    strides = tuple(list_blocks(net, stage)[0].main[0].stride for stage in list_stages(net)[1:])
-    others = [found.stride for block in list_blocks(net) for found in block.main[1:]]
-    text = f"stride {', '.join(map(str, strides))} in the first convolution of conv3_1, conv4_1, conv5_1"
-    return Measurement(text, strides, Claim(set(strides) == {2} and set(others) == {1}))
+    halving = {
+        f"conv{number}_{place}": (block.main[0].stride, [found.stride for found in block.main[1:]])
+        for number, stage in enumerate(list_stages(net), start=2)
+        for place, block in enumerate(list_blocks(net, stage), start=1)
+        if any(found.stride > 1 for found in block.main)
+    }
+    strides = tuple(first for first, _ in halving.values())
+    text = f"stride {', '.join(map(str, strides))} in the first convolution of {', '.join(halving)}"
+    words = " and ".join(str(stride) for stride in sorted(set(strides)))
+    reading = Phrase(f"down-sampling by {', '.join(halving)} with stride {words}")
+    only_first = Claim(all(set(others) == {1} for _, others in halving.values()))
+    return Measurement(text, strides, Every((reading, only_first)))
 
 
 @PAPER.measures(id="resnet.vgg16")
@@ -149,7 +161,8 @@ def measure_vgg19(case: Case) -> Measurement:
 def _measure_vgg(net: Net, arithmetic: str) -> Measurement:
     whole, convolutions, linear = net.macs(), net.convolution_macs(), net.macs("classifier")
     fewer = Convention("without the fully connected layers", Amount(Fraction(convolutions)))
-    return measure_amount(whole, arithmetic.format(whole=whole, convolutions=convolutions, linear=linear), fewer)
+    found = measure_amount(whole, arithmetic.format(whole=whole, convolutions=convolutions, linear=linear), fewer)
+    return replace(found, terms={"convolutions": convolutions, "linear": linear})
 
 
 @PAPER.measures(id="resnet.pct18")
@@ -158,7 +171,9 @@ def measure_share(case: Case) -> Measurement:
     part, whole = case.net("plain34").macs(), case.net("vgg19").macs()
     share = 100 * Fraction(part, whole)
     arithmetic = f"100*{part:,}/{whole:,} = {float(share):.2f}"
-    return Measurement(f"{float(share):.2f} %", (part, whole), Amount(share), arithmetic)
+    printed = case.printed("resnet.plain34"), case.printed("resnet.vgg19")
+    terms = {"part": printed[0] / 10**9, "whole": printed[1] / 10**9}
+    return Measurement(f"{float(share):.2f} %", (part, whole), Amount(share), arithmetic, terms=terms)
 
 
 @PAPER.measures(id="resnet.8x")
@@ -172,9 +187,18 @@ def measure_depth_ratio(case: Case) -> Measurement:
 @PAPER.measures(id="resnet.lower")
 def measure_lower(case: Case) -> Measurement:
     """ResNet-152 against both VGGs."""
-    counts = tuple(case.net(name).macs() for name in ("resnet152_v1", "vgg16", "vgg19"))
+    nets = [case.net(name) for name in ("resnet152_v1", "vgg16", "vgg19")]
+    counts = tuple(net.macs() for net in nets)
     text = f"{counts[0]:,} against {counts[1]:,} and {counts[2]:,}"
-    return Measurement(text, counts, Claim(counts[0] < min(counts[1:])))
+    lower = Claim(counts[0] < min(counts[1:]))
+    bare = nets[1].convolution_macs()
+    fewer = Convention("VGG-16 without its fully connected layers", _read_billions(lower, counts[0], bare, counts[2]))
+    return Measurement(text, counts, _read_billions(lower, *counts), conventions=(fewer,), terms={"bare": bare})
+
+
+def _read_billions(claim: Claim, *counts: int) -> Every:
+    amounts = (Amount(Fraction(count), at=at, scale=10**9) for at, count in enumerate(counts))
+    return Every((claim, *amounts))
 
 
 @PAPER.measures(id="resnet.2p8")
@@ -184,7 +208,8 @@ def measure_difference(case: Case) -> Measurement:
     other = "res18" if case.fact.id.endswith("2p8") else "plain34"
     high, low = case.printed(f"resnet.t2.{other}.top1_error"), case.printed("resnet.t2.res34.top1_error")
     arithmetic = f"{float(high):.2f} - {float(low):.2f} = {float(high - low):.2f}"
-    return measure_fraction(high - low, f"{float(high - low):.2f}", arithmetic)
+    found = measure_fraction(high - low, f"{float(high - low):.2f}", arithmetic)
+    return replace(found, terms={"high": high, "low": low})
 
 
 @PAPER.measures(id="resnet.coco28")
@@ -215,7 +240,8 @@ def measure_bottleneck(case: Case) -> Measurement:
     ours, theirs = _weigh(bottleneck), _weigh(basic)
     text = f"{ours:,} against {theirs:,} weights"
     arithmetic = f"{_write(bottleneck)} = {ours:,}; {_write(basic)} = {theirs:,}"
-    return Measurement(text, ours, Claim(abs(ours - theirs) <= SIMILAR * theirs), arithmetic)
+    words = "similar" if abs(ours - theirs) <= SIMILAR * theirs else "other"
+    return Measurement(text, ours, Phrase(f"{words} time complexity"), arithmetic)
 
 
 @PAPER.measures(id="resnet.double")
@@ -225,8 +251,11 @@ def measure_doubling(case: Case) -> Measurement:
     alone, more = _weigh(block.main), _weigh(block.shortcut)
     ratio = (alone + more) / alone
     arithmetic = f"({alone:,} + {more:,})/{alone:,} = {ratio:.2f}"
-    reading = Claim(abs(ratio - 2) <= SIMILAR, loosely=ratio != 2)
-    return Measurement(f"{ratio:.2f} times", (alone + more, alone), reading, arithmetic)
+    nearest = round(ratio)
+    words = {2: "doubled", 3: "tripled"}.get(nearest, "changed") if abs(ratio - nearest) <= SIMILAR else "changed"
+    reading = Phrase(f"time complexity and model size are {words}", loosely=ratio != nearest)
+    terms = {"alone": alone, "more": more, "channels": block.shortcut[0].in_channels}
+    return Measurement(f"{ratio:.2f} times", (alone + more, alone), reading, arithmetic, terms=terms)
 
 
 def _weigh(convolutions: tuple[Convolution, ...]) -> int:
@@ -252,21 +281,27 @@ def measure_option(case: Case) -> Measurement:
     net = case.net("resnet34", shortcut=option)
     values = (net.params(), net.macs(), count_projections(net))
     text = f"{values[0]:,} parameters, {values[1]:,} MACs, {values[2]} projections"
-    return Measurement(text, values, Claim(_keeps_option(case, net, option)))
+    return Measurement(text, values, Phrase(_describe_option(case, net)))
 
 
-def _keeps_option(case: Case, net: Net, option: str) -> bool:
+def _describe_option(case: Case, net: Net) -> str:
+    """In the paper's words, what the shortcuts are."""
     blocks = list_blocks(net)
-    if option == "A":
-        free = net.params() == case.net("plain34").params()
-        return free and all(block.pads == block.changes_shape and not block.shortcut for block in blocks)
-    if option == "B":
-        return all(bool(block.shortcut) == block.changes_shape for block in blocks)
-    return all(block.shortcut for block in blocks)
+    changing = [block for block in blocks if block.changes_shape]
+    if all(block.shortcut for block in blocks):
+        return "all shortcuts are projections"
+    if all(bool(block.shortcut) == block.changes_shape for block in blocks):
+        return "projection for increasing dimensions, identity elsewhere"
+    others = [block for block in blocks if not block.changes_shape]
+    pads = all(block.pads for block in changing) and not any(block.pads or block.shortcut for block in others)
+    padding = "zero-padding" if pads else "mixed shortcuts"
+    free = "free" if net.params() == case.net("plain34").params() else "laden"
+    return f"{padding} for increasing dimensions, parameter-{free}"
 
 
 @PAPER.measures(id="resnet.noextra")
 def measure_free_shortcuts(case: Case) -> Measurement:
     """Parameters with option A less those of the plain network."""
     ours, plain = case.net("resnet34", shortcut="A").params(), case.net("plain34").params()
-    return Measurement(f"{ours:,}", ours, Claim(ours == plain), f"{ours:,} - {plain:,} = {ours - plain:,}")
+    words = Phrase(f"{'no' if ours == plain else f'{ours - plain:,}'} extra parameters")
+    return Measurement(f"{ours:,}", ours, words, f"{ours:,} - {plain:,} = {ours - plain:,}")

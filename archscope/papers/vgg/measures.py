@@ -1,6 +1,7 @@
 """What the VGG paper prints, measured: Tables 1 and 2, the stacks of section 2.3, and the arithmetic of the text."""
 
 import re
+from dataclasses import dataclass
 from fractions import Fraction
 
 from archscope.papers.measurement import (
@@ -8,12 +9,14 @@ from archscope.papers.measurement import (
     MeasureError,
     Measurement,
     Numbers,
+    Phrase,
     measure_amount,
     measure_fraction,
     measure_numbers,
     measure_phrase,
 )
 from archscope.papers.networks import Convolution, Net
+from archscope.papers.published import list_numbers
 from archscope.papers.registry import Case, Paper
 from archscope.papers.vgg.walk import WalkItem, count_kinds, walk_vgg
 
@@ -92,8 +95,13 @@ def measure_weight_layers(case: Case) -> Measurement:
 @PAPER.measures(id="vgg.t1.C.n1x1")
 def measure_pointwise(case: Case) -> Measurement:
     """1x1 convolutions of column C."""
-    count = sum(found.kernel == (1, 1) for found in case.net("vgg16c").convolutions())
-    return measure_amount(count)
+    found = case.net("vgg16c").convolutions()
+    usual = max(convolution.side for convolution in found)
+    others = [convolution for convolution in found if convolution.side != usual]
+    sizes = sorted({convolution.kernel for convolution in others})
+    return Measurement(
+        f"{len(others)}", len(others), Numbers((len(others), *(side for size in sizes for side in size)))
+    )
 
 
 @PAPER.measures(id="vgg.t2.c_vs_d")
@@ -122,28 +130,53 @@ def _trace_stack(case: Case, *words: int | str) -> list[Convolution]:
     return case.net("vgg", cfg=[64, *words], classifier="none").convolutions()[1:]
 
 
-def _weigh_stacks(case: Case) -> tuple[int, int, int]:
-    """Channels, weights of three 3x3 convolutions, weights of one 7x7."""
-    three, one = _trace_stack(case, 64, 64, 64), _trace_stack(case, "conv7-64")
-    return one[0].in_channels, sum(found.weights for found in three), one[0].weights
+@dataclass(frozen=True, slots=True)
+class _Stacks:
+    """Three 3x3 convolutions and one 7x7, traced."""
+
+    small: list[Convolution]
+    large: Convolution
+
+    @property
+    def channels(self) -> int:
+        """Of the maps."""
+        return self.large.in_channels
+
+    @property
+    def weights(self) -> tuple[int, int]:
+        """Of the small ones together, and of the large one."""
+        return sum(found.weights for found in self.small), self.large.weights
+
+    @property
+    def terms(self) -> dict[str, int | Fraction]:
+        """For explanations."""
+        return {"count": len(self.small), "small": self.small[0].side, "large": self.large.side}
+
+
+def _weigh_stacks(case: Case) -> _Stacks:
+    return _Stacks(_trace_stack(case, 64, 64, 64), _trace_stack(case, "conv7-64")[0])
 
 
 @PAPER.measures(id="vgg.stack.params")
 def measure_stack_weights(case: Case) -> Measurement:
     """Weights in units of C^2, of traced stacks on 64 channels."""
-    channels, three, one = _weigh_stacks(case)
+    stacks = _weigh_stacks(case)
+    channels, (three, one) = stacks.channels, stacks.weights
     units = (three // channels**2, one // channels**2)
     arithmetic = f"{three:,}/{channels}^2 = {units[0]}; {one:,}/{channels}^2 = {units[1]}"
-    return Measurement(f"{units[0]}C^2 vs {units[1]}C^2", units, Numbers(units, pattern=r"(\d+)C\^2"), arithmetic)
+    small, large = (f"{found.side}^2 C^2" for found in (stacks.small[0], stacks.large))
+    words = Phrase(f"{len(stacks.small)}({small}) = {units[0]}C^2 vs {large} = {units[1]}C^2")
+    return Measurement(f"{units[0]}C^2 vs {units[1]}C^2", units, words, arithmetic, terms=stacks.terms)
 
 
 @PAPER.measures(id="vgg.stack.pct")
 def measure_stack_share(case: Case) -> Measurement:
     """How much more one 7x7 weighs."""
-    _, three, one = _weigh_stacks(case)
+    stacks = _weigh_stacks(case)
+    three, one = stacks.weights
     more = 100 * (Fraction(one, three) - 1)
     arithmetic = f"100*({one:,}/{three:,} - 1) = {float(more):.2f}"
-    return Measurement(f"{float(more):.2f} % more", (one, three), Amount(more), arithmetic)
+    return Measurement(f"{float(more):.2f} % more", (one, three), Amount(more), arithmetic, terms=stacks.terms)
 
 
 @PAPER.measures(quantity="receptive_field")
@@ -159,18 +192,24 @@ def measure_receptive_field(case: Case) -> Measurement:
 
 
 @PAPER.measures(id="vgg.epochs")
-def measure_epochs(_: Case) -> Measurement:
-    """Passes over the training set of the printed 370K iterations with batches of 256 (section 3.1)."""
-    seen = 370_000 * 256
+def measure_epochs(case: Case) -> Measurement:
+    """Passes over the training set of the printed iterations with the printed batch (section 3.1)."""
+    iterations, batch = 1000 * list_numbers(case.fact.published)[0].value, case.printed("vgg.train.batch")
+    seen = int(iterations * batch)
     epochs = Fraction(seen, TRAINING_IMAGES)
-    arithmetic = f"370000*256/{TRAINING_IMAGES} = {float(epochs):.2f}"
-    return Measurement(f"{float(epochs):.2f}", (seen, TRAINING_IMAGES), Amount(epochs, at=1), arithmetic)
+    arithmetic = f"{iterations}*{batch}/{TRAINING_IMAGES} = {float(epochs):.2f}"
+    terms = {"iterations": iterations, "batch": batch, "images": TRAINING_IMAGES}
+    return Measurement(f"{float(epochs):.2f}", (seen, TRAINING_IMAGES), Amount(epochs, at=1), arithmetic, terms=terms)
 
 
 @PAPER.measures(id="vgg.crops")
-def measure_crops(_: Case) -> Measurement:
-    """A 5x5 grid and its reflection, over three scales (section 3.2)."""
-    return Measurement("50 and 150", (50, 150), Numbers((50, 150), at=(0, 4)), "5*5*2 = 50; 3*50 = 150")
+def measure_crops(case: Case) -> Measurement:
+    """Crops of the printed grid and its reflection, over the printed scales (section 3.2)."""
+    rows, columns, flips, scales = (int(list_numbers(case.fact.published)[at].value) for at in (1, 2, 3, 5))
+    crops = rows * columns * flips
+    arithmetic = f"{rows}*{columns}*{flips} = {crops}; {scales}*{crops} = {scales * crops}"
+    reading = Numbers((crops, scales * crops), at=(0, 4))
+    return Measurement(f"{crops} and {scales * crops}", (crops, scales * crops), reading, arithmetic)
 
 
 @PAPER.measures(id="vgg.q_jitter")
@@ -180,8 +219,10 @@ def measure_test_scale(case: Case) -> Measurement:
     if found is None:
         raise MeasureError("no range of training scales is printed")
     low, high = int(found[1]), int(found[2])
-    middle = (low + high) // 2
-    return Measurement(str(middle), middle, Amount(Fraction(middle), at=-1), f"({low} + {high})/2 = {middle}")
+    share = list_numbers(case.fact.published)[0].value
+    middle = int(share * (low + high))
+    arithmetic = f"{float(share):g}*({low} + {high}) = {middle}"
+    return Measurement(str(middle), middle, Amount(share * (low + high), at=-1), arithmetic)
 
 
 @PAPER.measures(id="vgg.gap09")
