@@ -64,9 +64,9 @@ OTHERS = {"ilsvrc.2014.vgg": "(VGG, second)", "ilsvrc.human": "(human)"}
 COPIED = "copied"
 """What a cell says whose number nobody measured."""
 NOTES = (
-    "top-5 error on the test set, %, copied: official from the results pages of the challenge, chart from CS231n lecture 9, "
-    "lecture from its slide",
-    "the bar is the error as a share of that of 2010; layers with weights are measured, or copied from the chart",
+    "top-5 error on the test set, %, all copied; official: results pages of the challenge; chart: CS231n lecture 9",
+    "lecture: its slide; the bar is the error as a share of that of 2010",
+    "layers: those with weights, measured, or copied from the chart",
 )
 
 

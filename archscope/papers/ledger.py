@@ -59,8 +59,8 @@ def explain(case: Case, measurement: Measurement, verdict: str) -> str:
     explanation = find_explanation(case.fact.id, verdict)
     if explanation is None:
         return ""
-    names = _name_numbers(case, measurement)
     try:
+        names = _name_numbers(case, measurement)
         holds = not explanation.when or evaluate(explanation.when, names)
         return fill_text(explanation.text, names) if holds else ""
     except (LookupError, ArithmeticError, ValueError, TypeError, MeasureError):
@@ -80,8 +80,9 @@ class _Numbers:
 def _name_numbers(case: Case, measurement: Measurement) -> dict[str, object]:
     """What explanations may name: the value, the printed number, the measurer's terms, other figures and networks."""
     printed = read_amount(case.fact)
+    terms = measurement.terms() if callable(measurement.terms) else measurement.terms
     return {
-        **measurement.terms,
+        **terms,
         "value": measurement.value,
         "printed": printed.value if printed is not None else None,
         "prints": _Numbers(case.printed),

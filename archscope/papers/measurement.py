@@ -1,6 +1,6 @@
 """What a measurer returns: a value, its arithmetic, and the reading that is compared with what was printed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TypeAlias
@@ -103,6 +103,10 @@ class Convention:
     reading: Reading
 
 
+Terms: TypeAlias = Mapping[str, int | Fraction]
+"""Numbers by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """What one figure really is."""
@@ -117,8 +121,8 @@ class Measurement:
     """Other definitions under which the printed figure may be right, in the order of trying."""
     conflict: str = ""
     """How the printed figure contradicts another one of the same source; empty where nothing shows that it does."""
-    terms: Mapping[str, "int | Fraction"] = field(default_factory=dict)
-    """Other measured numbers that the figure's explanation names."""
+    terms: "Terms | Callable[[], Terms]" = field(default_factory=dict)
+    """Other measured numbers that the figure's explanation names; a function where they may be missing."""
 
 
 def measure_amount(value: int, arithmetic: str = "", *conventions: Convention, conflict: str = "") -> Measurement:

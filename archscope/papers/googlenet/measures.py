@@ -79,7 +79,7 @@ def _trace_torchvision(case: Case) -> Net:
 @PAPER.measures(id="googlenet.tv.params")
 def measure_torchvision_params(case: Case) -> Measurement:
     """Of torchvision's network without heads."""
-    return replace(_trace_torchvision(case).measure_params(), terms=_compare_torchvision(case))
+    return replace(_trace_torchvision(case).measure_params(), terms=lambda: _compare_torchvision(case))
 
 
 @PAPER.measures(id="googlenet.tv.macs")
@@ -130,7 +130,7 @@ def measure_row_weights(case: Case) -> Measurement:
     )
     arithmetic = f"{_write_weights(net, row.paths)} = {weights:,}; {weights:,}/1024 = {weights / KIBI:.2f}"
     found = measure_amount(weights, arithmetic, *conventions, conflict=find_conflict(case))
-    return replace(found, terms={**_list_terms(case, net, row), "biased": biased})
+    return replace(found, terms=lambda: {**_list_terms(case, net, row), "biased": biased})
 
 
 SEPARABLE_MULTIPLIER = 8
@@ -197,7 +197,9 @@ def measure_row_macs(case: Case) -> Measurement:
     macs, weights = net.macs(*row.paths), _count_weights(net, row)
     height, width, _ = net.hwc(row.paths[-1])
     written = f"{weights:,}*{height}*{width} = {macs:,}" if weights * height * width == macs else ""
-    return replace(measure_amount(macs, written, conflict=find_conflict(case)), terms=_list_terms(case, net, row))
+    return replace(
+        measure_amount(macs, written, conflict=find_conflict(case)), terms=lambda: _list_terms(case, net, row)
+    )
 
 
 @PAPER.measures(id="googlenet.total.macs")

@@ -25,9 +25,9 @@ from archscope.papers.report import build_verify_document
 
 ODD = {
     "rounded": """alexnet.params alexnet.neurons.total googlenet.3a.params googlenet.4a.ops googlenet.total.macs
-        resnet.t1.34.flops resnet.t1.50.flops resnet.text.50 resnet.pct18 resnet.double resnet.2p8""",
+        resnet.t1.34.flops resnet.t1.50.flops resnet.text.50 resnet.pct18 resnet.double resnet.2p8 googlenet.rel56""",
     "convention": """alexnet.lrn.alpha googlenet.3b.params resnet.vgg16 lecture.sched.order lab1052.sched lab1062.sched
-        lab1062.family""",
+        lab1062.family lab1061.bottle.comment resnet.lower""",
     "inconsistent": """alexnet.input_size googlenet.4c.params googlenet.4d.params googlenet.4e.params
         googlenet.5a.params googlenet.5a.ops googlenet.5b.params googlenet.t3.7x144.delta lecture.he.fan
         lab1051.custom.bn lab1061.avgpool""",
@@ -42,6 +42,9 @@ ODD = {
 """Judged by hand from the figure and its note; every other recomputable figure agrees."""
 
 NEEDS_TORCHVISION = {"googlenet.tv.params", "googlenet.tv.macs", "googlenet.tv.kernel5", "lab1062.traindata"}
+
+SILENT = {"lab1052.testloader", "lab1062.testloader", "lab1062.prints"}
+"""Settings of the notebooks under which no output was kept: nothing printed states what they make."""
 
 VALUES: dict[str, Any] = {
     "googlenet.conv1.params": 7 * 7 * 3 * 64,
@@ -76,6 +79,12 @@ VALUES: dict[str, Any] = {
     "lecture.hw.vgg19.fit": (512, 512 * 4 * 4),
     "lecture.sched.order": (5, 10),
     "lab1052.loader": 98,
+    "lab1062.loader": 196,
+    "ilsvrc.2013.layers": 8,
+    "alexnet.testcrops": 10,
+    "vgg.crops": (50, 150),
+    "googlenet.crops144": 144,
+    "resnet.cifar.3n": (9, 15, 21, 27, 54),
 }
 
 
@@ -88,7 +97,7 @@ def test_every_figure_is_in_the_ledger_once(ledger: dict[str, Entry]) -> None:
     assert len(ledger) == len(choose_facts(None)) == 814
     recomputable = [entry for entry in ledger.values() if entry.fact.check in RECOMPUTABLE]
     silent = {entry.fact.id for entry in recomputable if entry.value is None}
-    assert silent - NEEDS_TORCHVISION == {"ilsvrc.2013.layers"}
+    assert silent - NEEDS_TORCHVISION == SILENT
     assert all(entry.reason for entry in ledger.values() if entry.value is None)
     assert all(entry.verdict == "not recomputable" for entry in ledger.values() if entry.value is None)
 
@@ -126,7 +135,10 @@ def test_values(identifier: str, ledger: dict[str, Entry]) -> None:
 @pytest.mark.parametrize(
     ("identifier", "words"),
     [
-        ("googlenet.conv1.params", ["9,408", "7*7*3*8 + 24*64 = 2,712", "separable"]),
+        ("googlenet.conv1.params", ["9,408", "7*7*3*8 + 24*64 = 2,712", "separable", "K = 1024", "2.6K"]),
+        ("googlenet.rel56", ["56.41", "(15.315 - 6.656)/15.315 = 56.54"]),
+        ("resnet.lower", ["15470264320 - 123633664 = 15,346,630,656"]),
+        ("lab1061.bottle.comment", ["1 of 16 blocks"]),
         ("googlenet.conv1.ops", ["118,013,952", "34,019,328"]),
         ("googlenet.5a.params", ["928", "1,097,728", "832"]),
         ("googlenet.5a.ops", ["53,788,672", "928"]),
@@ -138,7 +150,7 @@ def test_values(identifier: str, ledger: dict[str, Entry]) -> None:
         ("resnet.t1.34.flops", ["option A", "3,644,493,824"]),
         ("lecture.resnet.shape.layer2", ["twice"]),
         ("lecture.custom.fit", ["256*7*7 = 12,544", "512*7*7 = 25,088"]),
-        ("lecture.vgg.classifier.order", ["garbled", "9 modules instead of 7"]),
+        ("lecture.vgg.classifier.order", ["garbled", "9 modules instead of 7", "2 Dropouts too many"]),
         ("lecture.adaptive.stride", ["divides", "remainder of 1"]),
         ("lecture.he.var", ["standard deviation", "0.522", "0.272"]),
         ("vgg.stack.params", ["27", "49"]),
@@ -156,9 +168,16 @@ def test_the_classifier_that_does_not_fit_is_really_run(ledger: dict[str, Entry]
 
 
 def test_every_explanation_is_used(ledger: dict[str, Entry]) -> None:
-    used = {entry.explanation for entry in ledger.values()}
-    unused = [item.facts for item in load_explanations() if item.text not in used]
+    used = {find_explanation(entry.fact.id, entry.verdict) for entry in ledger.values() if entry.explanation}
+    unused = [item.facts for item in load_explanations() if item not in used]
     assert find_spec("torchvision") is None or unused == []
+
+
+def test_silent_figures_say_what_they_would_make(ledger: dict[str, Entry]) -> None:
+    # 10,000 test images in batches of 4 and of 256, 50,000/256 = 195.3 batches and a line for every 30 of them.
+    assert "batches of 4 are 2,500" in ledger["lab1052.testloader"].reason
+    assert "batches of 256 are 40" in ledger["lab1062.testloader"].reason
+    assert "196 batches with a line every 30 are 6 lines" in ledger["lab1062.prints"].reason
 
 
 def test_an_explanation_explains_one_verdict_only() -> None:
