@@ -24,6 +24,7 @@ SLIDE = Paper("alexnet_cs231n_table")
 PAPER = Paper("krizhevsky2012_alexnet")
 PAPERS = (PAPER, SLIDE)
 CONVOLUTIONS = ("conv1", "conv2", "conv3", "conv4", "conv5")
+WEIGHTED = (*CONVOLUTIONS, "fc6", "fc7", "fc8")
 IMAGE, CROP, REFLECTIONS = 256, 224, 2
 """Sides of the images that crops are cut from and of a crop, and a crop with its mirror image (section 4.1)."""
 GROUPED = ("conv2", "conv4", "conv5")
@@ -122,8 +123,10 @@ def measure_input_neurons(case: Case) -> Measurement:
 @PAPER.measures(id="alexnet.neurons.total")
 def measure_neurons(case: Case) -> Measurement:
     """Outputs of the eight layers with weights."""
-    counts = [_count_neurons(case, name) for name in (*CONVOLUTIONS, "fc6", "fc7", "fc8")]
-    return measure_amount(sum(counts), f"{' + '.join(f'{count:,}' for count in counts)} = {sum(counts):,}")
+    counts = [_count_neurons(case, name) for name in WEIGHTED]
+    printed = [int(case.printed(f"alexnet.neurons.{name}")) for name in WEIGHTED]
+    found = measure_amount(sum(counts), f"{' + '.join(f'{count:,}' for count in counts)} = {sum(counts):,}")
+    return replace(found, terms={"listed": sum(printed)})
 
 
 @PAPER.measures(id="alexnet.neurons.*")

@@ -32,8 +32,8 @@ RULES: dict[Verdict, str] = {
     "connected layers counted or not, ...)",
     "inconsistent": "none of these, and another printed figure of the same source contradicts it too, which is shown",
     "wrong": "none of these: the measured value contradicts it",
-    "not recomputable": "it compares texts, needs training, data or a competition's record, or the network is not "
-    "described in full",
+    "not recomputable": "it compares texts, needs training, data or a competition's record, or nothing printed states "
+    "what its settings make",
 }
 """The first that fits, in this order. Zeros beyond the significant digits that a source keeps say nothing."""
 

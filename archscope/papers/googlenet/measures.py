@@ -7,6 +7,12 @@ from math import prod
 
 from archscope.core.operators import find_kind
 from archscope.papers.googlenet.rows import TableRow, find_conflict, find_row, list_rows, read_branches
+from archscope.papers.googlenet.terms import (
+    compare_torchvision,
+    list_row_terms,
+    list_torchvision_fives,
+    weigh_separable,
+)
 from archscope.papers.measurement import (
     Amount,
     Claim,
@@ -21,8 +27,8 @@ from archscope.papers.measurement import (
     measure_numbers,
     measure_phrase,
 )
-from archscope.papers.networks import Convolution, Net
-from archscope.papers.published import list_numbers, read_amount
+from archscope.papers.networks import Net
+from archscope.papers.published import list_numbers
 from archscope.papers.registry import Case, Paper
 
 PAPER = Paper("szegedy2014_googlenet")
@@ -79,7 +85,8 @@ def _trace_torchvision(case: Case) -> Net:
 @PAPER.measures(id="googlenet.tv.params")
 def measure_torchvision_params(case: Case) -> Measurement:
     """Of torchvision's network without heads."""
-    return replace(_trace_torchvision(case).measure_params(), terms=lambda: _compare_torchvision(case))
+    net = _trace_torchvision(case)
+    return replace(net.measure_params(), terms=lambda: compare_torchvision(net, case.net("googlenet")))
 
 
 @PAPER.measures(id="googlenet.tv.macs")
@@ -91,31 +98,12 @@ def measure_torchvision_macs(case: Case) -> Measurement:
 @PAPER.measures(id="googlenet.tv.kernel5")
 def measure_torchvision_kernel(case: Case) -> Measurement:
     """The kernel of torchvision's third branch, in every module."""
-    kernel = max(found.kernel for found in _list_torchvision_fives(case))
-    terms = _compare_torchvision(case)
-    ours, theirs = terms["fives"], terms["threes"]
-    arithmetic = f"{ours:,} - {theirs:,} = {ours - theirs:,}"
+    theirs, ours = _trace_torchvision(case), case.net("googlenet")
+    kernel = max(found.kernel for found in list_torchvision_fives(theirs))
+    terms = compare_torchvision(theirs, ours)
+    fives, threes = terms["fives"], terms["threes"]
+    arithmetic = f"{fives:,} - {threes:,} = {fives - threes:,}"
     return Measurement("x".join(map(str, kernel)), kernel, Numbers(kernel), arithmetic, terms=terms)
-
-
-def _list_torchvision_fives(case: Case) -> list[Convolution]:
-    """What torchvision has in place of the 5x5 convolutions."""
-    net = _trace_torchvision(case)
-    branches = [f"{child.path}.branch3" for child in net.children() if net.has(f"{child.path}.branch3")]
-    return [net.convolutions(path)[-1] for path in branches]
-
-
-def _compare_torchvision(case: Case) -> dict[str, int]:
-    """Weights of the 5x5 convolutions here and there, and the biases of the published convolutions."""
-    ours, theirs = case.net("googlenet"), _list_torchvision_fives(case)
-    fives = sum(read_branches(ours, row)["#5x5"].weights for row in list_rows(ours) if row.kind == "block")
-    return {
-        "kernel": theirs[0].side,
-        "fives": fives,
-        "threes": sum(found.weights for found in theirs),
-        "biases": sum(found.out_channels for found in ours.convolutions()),
-        "net_params": _trace_torchvision(case).params(),
-    }
 
 
 @PAPER.measures(id="googlenet.*.params")
@@ -130,48 +118,7 @@ def measure_row_weights(case: Case) -> Measurement:
     )
     arithmetic = f"{_write_weights(net, row.paths)} = {weights:,}; {weights:,}/1024 = {weights / KIBI:.2f}"
     found = measure_amount(weights, arithmetic, *conventions, conflict=find_conflict(case))
-    return replace(found, terms=lambda: {**_list_terms(case, net, row), "biased": biased})
-
-
-SEPARABLE_MULTIPLIER = 8
-"""Of the separable first layer that Ioffe and Szegedy 2015 describe."""
-
-
-def _list_terms(case: Case, net: Net, row: TableRow) -> dict[str, int | Fraction]:
-    """What explanations of the row's params and ops name: its maps, what it reads, the other printed figures."""
-    height, width, _ = net.hwc(row.paths[-1])
-    reads = net.hwc(row.above)[2] if net.has(row.above) else net.layer(row.paths[0]).inputs[0].shape[1]
-    terms: dict[str, int | Fraction] = {
-        "weights": _count_weights(net, row),
-        "height": height,
-        "width": width,
-        "reads": reads,
-    }
-    if row.kind == "block":
-        branches = read_branches(net, row)
-        inner = sum(branches.pop(name).weights for name in ("#3x3", "#5x5"))
-        terms |= {"inner": inner, "reducers": sum(found.out_channels for found in branches.values())}
-    if row.kind == "conv":
-        terms |= _weigh_separable(net)
-    for column in ("params", "ops", "output_size"):
-        name = row.above if column == "output_size" else row.name
-        fact = case.facts.get(f"googlenet.{name}.{column}")
-        number = read_amount(fact, -1 if column == "output_size" else None) if fact is not None else None
-        terms |= {f"printed_{column}": number.value} if number is not None else {}
-    return terms
-
-
-def _weigh_separable(net: Net) -> dict[str, int | Fraction]:
-    """The first layer, and the weights of its separable form."""
-    first = net.convolutions()[0]
-    deep = first.in_channels * SEPARABLE_MULTIPLIER
-    return {
-        "kernel": first.side,
-        "inputs": first.in_channels,
-        "outputs": first.out_channels,
-        "multiplier": SEPARABLE_MULTIPLIER,
-        "separable": first.side**2 * deep + deep * first.out_channels,
-    }
+    return replace(found, terms=lambda: {**list_row_terms(case, net, row), "biased": biased})
 
 
 def _count_weights(net: Net, row: TableRow) -> int:
@@ -198,7 +145,7 @@ def measure_row_macs(case: Case) -> Measurement:
     height, width, _ = net.hwc(row.paths[-1])
     written = f"{weights:,}*{height}*{width} = {macs:,}" if weights * height * width == macs else ""
     return replace(
-        measure_amount(macs, written, conflict=find_conflict(case)), terms=lambda: _list_terms(case, net, row)
+        measure_amount(macs, written, conflict=find_conflict(case)), terms=lambda: list_row_terms(case, net, row)
     )
 
 
@@ -208,7 +155,7 @@ def measure_macs(case: Case) -> Measurement:
     net = case.net("googlenet")
     height, width, _ = net.hwc(list_rows(net)[0].paths[0])
     terms = {"first": net.macs(list_rows(net)[0].paths[0]), "height": height, "width": width}
-    return replace(net.measure_macs(), terms={**_weigh_separable(net), **terms})
+    return replace(net.measure_macs(), terms={**weigh_separable(net), **terms})
 
 
 @PAPER.measures(id="googlenet.ratio12")

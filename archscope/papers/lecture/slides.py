@@ -195,15 +195,17 @@ def measure_nchw(net: Net, where: str, published: str) -> Measurement:
     """NCHW of a layer's output; of the image before the first layer."""
     shape = net.trace.inputs[0].shape if where == "before conv1" else net.shape(where)
     reading = Sizes(shape) if where == "before conv1" else Numbers(shape)
-    terms: dict[str, int | Fraction] = {}
-    if where in list_stages(net):
-        terms = {"planes": _read_planes(net, where), "comment": list_numbers(published)[1].value}
+    terms = _list_planes(net, published) if where in list_stages(net) else {}
     return Measurement(f"[{', '.join(map(str, shape))}]", shape, reading, terms=terms)
 
 
-def _read_planes(net: Net, stage: str) -> int:
-    """Channels of a stage's 3x3 convolutions."""
-    return list_blocks(net, stage)[0].main[1].out_channels
+def _list_planes(net: Net, published: str) -> dict[str, int | Fraction]:
+    """The channels that a comment prints; of every stage, those of its 3x3 convolutions and of its output."""
+    terms: dict[str, int | Fraction] = {"comment": list_numbers(published)[1].value}
+    for number, stage in enumerate(list_stages(net), start=1):
+        terms[f"planes{number}"] = list_blocks(net, stage)[0].main[1].out_channels
+        terms[f"channels{number}"] = net.shape(stage)[1]
+    return terms
 
 
 @SLIDES.measures(id="lecture.resnet.shape.*")

@@ -198,7 +198,7 @@ def measure_epochs(case: Case) -> Measurement:
     seen = int(iterations * batch)
     epochs = Fraction(seen, TRAINING_IMAGES)
     arithmetic = f"{iterations}*{batch}/{TRAINING_IMAGES} = {float(epochs):.2f}"
-    terms = {"iterations": iterations, "batch": batch, "images": TRAINING_IMAGES}
+    terms: dict[str, int | Fraction] = {"iterations": iterations, "batch": batch, "images": TRAINING_IMAGES}
     return Measurement(f"{float(epochs):.2f}", (seen, TRAINING_IMAGES), Amount(epochs, at=1), arithmetic, terms=terms)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 import torch
@@ -12,18 +13,19 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from archscope.models.registry import list_entries
+from archscope.models.residual import ZeroPadShortcut
 
 Mutation = Callable[[nn.Module], None]
 
 
-def _set_weight(layer: nn.Conv2d | nn.Linear, *shape: int) -> None:
+def _set_weight(layer: Any, *shape: int) -> None:
     device = layer.weight.device
     layer.weight = nn.Parameter(torch.empty(shape, device=device))
     if layer.bias is not None:
         layer.bias = nn.Parameter(torch.empty(shape[0], device=device))
 
 
-def _list(model: nn.Module, *kinds: type[nn.Module]) -> list[nn.Module]:
+def _list(model: nn.Module, *kinds: type[nn.Module]) -> list[Any]:
     return [module for module in nn.Module.modules(model) if isinstance(module, kinds)]
 
 
@@ -51,10 +53,11 @@ def double_channels(model: nn.Module) -> None:
         layer.in_features, layer.out_features = 2 * layer.in_features, 2 * layer.out_features
         _set_weight(layer, layer.out_features, layer.in_features)
     for norm in _list(model, _BatchNorm):
-        norm.__init__(2 * norm.num_features, device=norm.weight.device)
-    for module in nn.Module.modules(model):
-        if hasattr(module, "extra_channels"):
-            module.extra_channels *= 2
+        _set_weight(norm, 2 * norm.num_features)
+        norm.num_features *= 2
+        norm.running_mean = norm.running_var = torch.empty(norm.num_features, device=norm.weight.device)
+    for shortcut in _list(model, ZeroPadShortcut):
+        shortcut.extra_channels *= 2
 
 
 class _Deeper(nn.Module):

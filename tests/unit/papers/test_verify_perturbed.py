@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from archscope.papers.catalogue import find_paper
-from archscope.papers.ledger import Entry, verify_facts
+from archscope.papers.ledger import Entry, _verify, verify_facts
 from archscope.papers.measurement import Amount
 from archscope.papers.networks import Networks
 from archscope.papers.published import _NUMBER, _NUMBER_WORDS, Fact, choose_facts, index_facts, list_sources
 from archscope.papers.registry import Case
 
-from .mutants import MUTATIONS, Mutation, double_channels, enlarge_kernels, mutate_builders
+from .mutants import MUTATIONS, double_channels, enlarge_kernels, mutate_builders
 
 KEPT = ("agrees", "rounded", "convention")
 """Verdicts of figures that are right in some sense, so that another number is not."""
@@ -48,12 +48,9 @@ CORRECTED = {
     "lecture.vgg.class_body": "self.features = features",
     "lecture.vgg.classifier.order": "Linear, ReLU, Dropout, Linear, ReLU, Dropout, Linear",
     **{
-        f"lab1062.shape.layer{n}": f"x.shape =[1, {16 * 2 ** (n + 1)}, {s},{s}]"
-        for n, s in zip((1, 2, 3, 4), (32, 32, 16, 8))
-    },
-    **{
-        f"lecture.resnet.shape.layer{n}": f"x.shape =[1, {16 * 2 ** (n + 1)}, {s},{s}]"
-        for n, s in zip((1, 2, 3, 4), (32, 32, 16, 8))
+        f"{source}.shape.layer{number}": f"x.shape =[1, {4 * planes}, {side},{side}]"
+        for source in ("lecture.resnet", "lab1062")
+        for number, planes, side in ((1, 16, 32), (2, 32, 32), (3, 64, 16), (4, 128, 8))
     },
 }
 """What would have been right, by hand: the planes 16, 32, 64, 128 times 4, 256*7*7 = 12544, 60.97M/7.00M = 8.71."""
@@ -74,12 +71,12 @@ def networks() -> Networks:
 
 
 INDEX = index_facts(*list_sources())
+EXACT_PAIRS = (sum(before % after in (0, 1) for before in range(1, 33) for after in range(1, before + 1)), 528)
+"""Sizes up to 32 for which the rule of the slide is exact: the remainder is 0 or 1."""
 
 
 def verify(source: str, fact: Fact, networks: Networks) -> Entry:
     """The entry of a figure as `fact` prints it; what other figures print stays."""
-    from archscope.papers.ledger import _verify
-
     return _verify(Case(fact, networks, {**INDEX, fact.id: fact}), source)
 
 
@@ -170,22 +167,12 @@ def test_what_nothing_makes_right_is_measured_all_the_same(networks: Networks) -
     assert measure("lab1061.basic.comment", "out = self.conv1(x) # 3x3 stride = 1") == (13, 16)
     # With the stride's rule the kernel, with its minus, is exact as often as the stride.
     right = measure("lecture.adaptive.kernel", "Kernel size = input_size - (output_size-1)*stride")
-    assert right == INDEX_ADAPTIVE
+    assert right == EXACT_PAIRS
     # A stride of 1 is that of outputs of 1 (whose windows never step), and of equal or almost equal sizes.
     assert measure("lecture.adaptive.stride", "Stride = (1)")[0] < right[0]
 
 
-INDEX_ADAPTIVE = (sum(before % after in (0, 1) for before in range(1, 33) for after in range(1, before + 1)), 528)
-
-
 # ------------------------------------------------------------------------------------------------------ other builders
-
-UNTOUCHED = ("googlenet.t3.", "googlenet.rel", "lab1052.sched", "lab1062.sched", "lecture.adaptive.", "lecture.he.")
-
-
-def depends_on_network(fact: Fact) -> bool:
-    return fact.check == "trace"
-
 
 INPUTS = {"vgg.input": "the image is the registry's, and not the builder's"}
 
