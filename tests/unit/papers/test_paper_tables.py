@@ -1,6 +1,7 @@
 """Family tables against the papers, cell by cell, and against networks that are not the papers'."""
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
@@ -21,6 +22,7 @@ from archscope.papers.networks import Networks
 from archscope.papers.published import Fact, index_facts, list_sources, load_facts, load_source
 from archscope.papers.resnet.cifar import fit_form
 from archscope.rendering import render
+from archscope.rendering.formats import FORMATS, RenderOptions, TableFormat
 
 Grid = list[dict[str, Any]]
 
@@ -294,6 +296,14 @@ class TestWinners:
         assert marked == ["16.4", "16.4", "11.7", "11.7", "3.1"]
         notes = "\n".join(build("ilsvrc").notes)
         assert "the chart prints 16.4, official 15.315" in notes
+
+    @pytest.mark.parametrize("entry", FORMATS, ids=lambda entry: entry.name)
+    def test_a_copied_depth_says_so_in_its_cell(self, entry: TableFormat) -> None:
+        """Nobody can build the ensembles of 2016 and 2017; AlexNet, ZFNet and the others are measured."""
+        text = entry.render(build("ilsvrc"), RenderOptions(width=200))
+        assert len(re.findall(r"\b152 copied\b", text)) == 2
+        assert find_row(build("ilsvrc"), "year", 2013)["layers"].value == 8
+        assert find_row(build("ilsvrc"), "year", 2015)["layers"].value == 152
 
     def test_every_row_has_a_bar(self) -> None:
         shares = [row["of_first"] for row in read_values(build("ilsvrc"))]
