@@ -15,12 +15,13 @@ from archscope.analysis.review import SINGLE_VALUE, TOO_FEW, list_unused, review
 from archscope.core.cost import CostReport
 from archscope.core.progress import show_stage
 from archscope.core.trace import SourceSpan, Trace
-from archscope.core.errors import ArchscopeError, TargetError, UnknownNameError, UsageError, join_words
+from archscope.core.errors import ArchscopeError, TargetError, UnknownNameError, UsageError
 from archscope.core.words import InputSpec, TraceOptions
 from archscope.targets.constructor import describe_value
 from archscope.targets.definition import find_definition
-from archscope.targets.inputs import make_arguments
 from archscope.targets.parts import find_network, take_part
+from archscope.targets.input_reader import InputReader
+from archscope.targets.inputs import check_names, make_arguments
 from archscope.targets.resolve import resolve_target
 from archscope.targets.target import Target, freeze_setting
 from archscope.tracing.construction import construct_on_meta
@@ -45,6 +46,8 @@ class Observed:
     """What would work instead, found by trying; empty where nothing is known."""
     definition: SourceSpan | None = None
     """Where a user's file defines the model."""
+    specs: tuple[InputSpec, ...] = ()
+    """The inputs asked for, as the model took them: nothing is left to decide."""
 
 
 NO_INPUTS: Inputs = ((), {})
@@ -152,7 +155,8 @@ def _observe_target(
 ) -> Observed:
     """Trace it; with `keep_flags`, every part under its own training flag unless the options say otherwise."""
     source = Source(instance=target.build()) if target.is_instance else Source(build=target.build)
-    maker = _InputMaker(target, options.inputs, given, options.batch, remedy)
+    reader = InputReader(target, options.inputs) if options.inputs else None
+    maker = _InputMaker(target, options.inputs, given, options.batch, remedy, reader)
     request = Request(
         source=source,
         inputs=maker,
@@ -164,16 +168,21 @@ def _observe_target(
     )
     with target.scope():
         with show_stage(f"tracing {target.title}"):
-            observation = _review(request, trace_request(request))
+            observation, failures = _try_readings(request, reader)
+            observation = _review(request, observation)
         costs = count_costs(observation.trace)
         trace = replace(observation.trace, notes=(*observation.trace.notes, *explain_counts(observation.trace, costs)))
         observed = Observed(trace, costs, target.title, observation.error, definition=target.definition)
+        if reader is not None:
+            observed = replace(observed, specs=reader.tried[-1])
         if observed.error is None:
             return observed
         remedies = [finding.remedy for finding in observed.trace.findings if finding.code == SINGLE_VALUE]
-        if given == NO_INPUTS and (square := _find_square(request, observed.trace, maker)):
-            remedies.append(square)
-        return replace(observed, remedy="; or ".join(remedies))
+        if given != NO_INPUTS:
+            return replace(observed, remedy="; or ".join(remedies))
+        square = _find_square(request, observed.trace, maker)
+        remedies += [square] if square else []
+        return replace(observed, remedy="\n".join(filter(None, ("; or ".join(remedies), *failures))))
 
 
 def _review(request: Request, observation: Observation) -> Observation:
@@ -202,6 +211,34 @@ def _train_once(request: Request) -> Trace:
     return trace_request(replace(request, training=True, inputs=double)).trace
 
 
+def settle_inputs(target: Target, options: TraceOptions) -> tuple[InputSpec, ...]:
+    """The inputs asked for as the model takes them, found by tracing it where the words leave a choice."""
+    if not options.inputs or target.default_inputs is not None:
+        return options.inputs
+    return _observe_target(target, replace(options, arguments={}, batch=None)).specs
+
+
+def _try_readings(request: Request, reader: InputReader | None) -> tuple[Observation, tuple[str, ...]]:
+    """The first pass that succeeds; where none does, the one that got furthest, and what the others failed with."""
+    observation = trace_request(request)
+    if reader is None:
+        return observation, ()
+    tried = [(reader.tried[-1], observation)]
+    while observation.error is not None and reader.advance(observation.trace, observation.error):
+        observation = trace_request(request)
+        tried.append((reader.tried[-1], observation))
+    if observation.error is not None:
+        furthest = max(tried, key=lambda attempt: sum(bool(layer.outputs) for layer in attempt[1].trace.layers))
+        reader.choose(furthest[0])
+        observation = furthest[1]
+    others = [(reading, other.trace) for reading, other in tried if other is not observation]
+    failed = reader.describe_failures(others)
+    notes = (*reader.describe(), *(failed if observation.error is None else ()))
+    trace = replace(observation.trace, notes=(*observation.trace.notes, *notes))
+    exact = reader.write_exact() if observation.error is not None else ()
+    return replace(observation, trace=trace), (*failed, *exact)
+
+
 @dataclass(frozen=True, slots=True)
 class _InputMaker:
     """Makes forward's arguments: those given, else those asked for (with the keywords given), else the target's own."""
@@ -212,41 +249,32 @@ class _InputMaker:
     batch: int | None = None
     remedy: str = ""
     """What the constructor said of a keyword that it does not take either."""
+    reader: InputReader | None = None
+    """Knows how the specs are read; None: as they stand."""
 
     def __call__(self, module: nn.Module, device: torch.device) -> Inputs:
         if self.given[0] or self.given[1]:
             self._check_keywords(module)
         if self.given[0] or (self.given[1] and not self.specs):
             return self.given
-        positional, named = make_arguments(self.target, module, self.specs, device, self.batch)
+        specs = self.specs if self.reader is None else self.reader.read(module)
+        positional, named = make_arguments(self.target, module, specs, device, self.batch)
         return positional, {**named, **self.given[1]}
 
     def _check_keywords(self, module: nn.Module) -> None:
         """Raise UsageError for a keyword that neither forward nor, of a target in words, the constructor takes."""
-        names = list_forward_names(module)
-        if not names or module._forward_pre_hooks_with_kwargs or _takes_any_keyword(module):
-            return
-        for name in self.given[1]:
-            if name not in names:
-                owner = type(module).__name__
-                raise UsageError(
-                    f"the forward pass of {owner} takes no argument {name!r}"
-                    if self.target.is_instance
-                    else f"neither the constructor nor the forward pass of {owner} takes an argument {name!r}",
-                    (f"{self.remedy}; " if self.remedy else "")
-                    + f"forward takes {join_words(sorted(names)).replace(' or ', ' and ')}"
-                    + ("; give constructor arguments to the constructor" if self.target.is_instance else ""),
-                )
+        owner = f"the forward pass of {type(module).__name__}"
+        if self.target.is_instance:
+            after = "give constructor arguments to the constructor"
+            check_names(module, self.given[1], f"{owner} takes no argument", (self.remedy, after))
+        else:
+            asked = f"neither the constructor nor {owner} takes an argument"
+            check_names(module, self.given[1], asked, (self.remedy, ""))
 
     def usual_side(self) -> int | None:
         """The side of the target's own input where that is one square image."""
         known = self.target.usual_shape
         return known[-1] if known is not None and len(known) == 4 and known[-1] == known[-2] else None
-
-
-def _takes_any_keyword(module: nn.Module) -> bool:
-    kinds = {parameter.kind for parameter in inspect.signature(module.forward).parameters.values()}
-    return inspect.Parameter.VAR_KEYWORD in kinds
 
 
 def _find_square(request: Request, trace: Trace, maker: _InputMaker) -> str:

@@ -7,10 +7,12 @@ from torch import nn
 
 from archscope.benchmarking.options import StepOptions, Variant
 from archscope.benchmarking.workload import ModelWorkload
+from archscope.core.errors import ArchscopeError
 from archscope.core.words import InputSpec, TraceOptions
 from archscope.machine.device import find_device
 from archscope.modules import call_method, set_training
 from archscope.observation import Observed, observe_target
+from archscope.observation import Observed, observe_target, settle_inputs
 from archscope.targets.inputs import make_arguments
 from archscope.targets.target import Target
 from archscope.tracing.structure import iterate_tensors, map_tensors
@@ -29,6 +31,14 @@ class BenchTarget:
     def training(self) -> bool:
         """Whether backward and the optimizer's step are timed too."""
         return not self.step.inference
+
+
+def settle_specs(target: Target, specs: tuple[InputSpec, ...]) -> tuple[InputSpec, ...]:
+    """The inputs as the model takes them; as they are where it cannot be built, which is told when it is prepared."""
+    try:
+        return settle_inputs(target, TraceOptions(inputs=specs))
+    except ArchscopeError:
+        return specs
 
 
 def prepare_workload(bench_target: BenchTarget, variant: Variant, batch: int | None) -> ModelWorkload:

@@ -17,7 +17,13 @@ from archscope.benchmarking.memory import (
     read_allocated,
 )
 from archscope.benchmarking.options import ALL_MODELS_BATCH, BenchOptions, Variant
-from archscope.benchmarking.preparation import BenchTarget, find_batch, observe_bench_target, prepare_workload
+from archscope.benchmarking.preparation import (
+    BenchTarget,
+    find_batch,
+    observe_bench_target,
+    prepare_workload,
+    settle_specs,
+)
 from archscope.benchmarking.results import BenchReport, Memory, VariantResult
 from archscope.benchmarking.roofline import Ceiling, find_datasheet, list_work, measure_ceiling, place_under_roof
 from archscope.benchmarking.training_check import TrainingCheck, load_check
@@ -128,7 +134,7 @@ class _Bench:
             self._add_target(name, target)
 
     def _add_target(self, name: str, target: Target) -> None:
-        bench_target = BenchTarget(target, self.options.inputs, self.options.step)
+        bench_target = BenchTarget(target, settle_specs(target, self.options.inputs), self.options.step)
         runs = [self._prepare(name, bench_target, variant) for variant in self.options.variants]
         interrupt = None
         try:

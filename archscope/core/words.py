@@ -1,16 +1,26 @@
-"""What people type, parsed: constructor arguments, inputs, amounts of memory, and how to trace a target."""
+"""What people type, parsed: constructor arguments, amounts of memory, and how to trace a target; inputs beside it."""
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import prod
 from typing import Any, TypeAlias
 
-from archscope.core.errors import InputSpecError, UsageError, join_words, suggest_names
-from archscope.core.tensors import DTYPE_BYTES
+from archscope.core.errors import UsageError
+from archscope.core.input_spec import InputSpec
+from archscope.core.input_words import LARGEST_SIZE, MOST_DIMENSIONS, MOST_ELEMENTS, parse_input
+from archscope.core.literals import CONSTANTS, split_commas
 from archscope.core.trace import Mode
+
+__all__ = [
+    "LARGEST_SIZE",
+    "MOST_DIMENSIONS",
+    "MOST_ELEMENTS",
+    "InputSpec",
+    "parse_input",
+]  # and all that is defined here
 
 Argument: TypeAlias = (
     bool | int | float | str | list["Argument"] | tuple["Argument", ...] | dict[str, "Argument"] | None
@@ -20,9 +30,6 @@ Argument: TypeAlias = (
 LONGEST_ARGUMENT = 20_000
 """Characters; more is a mistake (or an attack on the parser), not an argument."""
 
-_WORDS: dict[str, bool | None] = {"true": True, "false": False, "none": None}
-_OPENING = "([{"
-_CLOSING = ")]}"
 _ARG_FORMS = "write --arg num_classes=10, --arg batch_norm=true or --arg cfg=64,64,M,128,M"
 
 
@@ -50,7 +57,7 @@ def parse_value(text: str) -> Argument:
     """One value: `10`, `0.5`, `(3, 3)`, `true`, `None`, `64,64,M`, `cifar`."""
     if len(text) > LONGEST_ARGUMENT:
         raise UsageError(f"an --arg value of {len(text):,} characters is too long (at most {LONGEST_ARGUMENT:,})")
-    pieces = list(_split_commas(text))
+    pieces = list(split_commas(text))
     if len(pieces) > 1:
         if not pieces[-1].strip():
             pieces.pop()
@@ -60,8 +67,8 @@ def parse_value(text: str) -> Argument:
 
 def _parse_item(text: str) -> Argument:
     folded = text.casefold()
-    if folded in _WORDS:
-        return _WORDS[folded]
+    if folded in CONSTANTS:
+        return CONSTANTS[folded]
     try:
         return _check_plain(ast.literal_eval(text), text)
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
@@ -81,110 +88,8 @@ def _check_plain(value: object, text: str) -> Argument:
     raise UsageError(f"--arg value {_shorten(text)!r} is not a number, a string, true, false, none, or a list of these")
 
 
-def _split_commas(text: str) -> Iterator[str]:
-    """Pieces between the commas that stand outside brackets and quotes."""
-    start, depth, quote = 0, 0, ""
-    for position, character in enumerate(text):
-        if quote:
-            quote = "" if character == quote and text[position - 1] != "\\" else quote
-        elif character in "'\"":
-            quote = character
-        elif character in _OPENING:
-            depth += 1
-        elif character in _CLOSING:
-            depth -= 1
-        elif character == "," and depth == 0:
-            yield text[start:position]
-            start = position + 1
-    yield text[start:]
-
-
 def _shorten(text: str, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
-
-
-INPUT_FORMS = "write --input 32, --input 3x32x32, --input 8x3x224x224 or --input input_ids=1x128:int64"
-
-LARGEST_SIZE = 2**31 - 1
-"""Of one dimension."""
-MOST_ELEMENTS = 2**62
-"""Of one input."""
-MOST_DIMENSIONS = 16
-LONGEST_INPUT = 200
-"""Characters of one `--input`."""
-
-DTYPES = tuple(name for name in DTYPE_BYTES if not name.startswith("q"))
-"""What an input may be made of."""
-
-
-@dataclass(frozen=True, slots=True)
-class InputSpec:
-    """One input asked for."""
-
-    name: str | None
-    """The parameter of forward; None where the input is positional."""
-    shape: tuple[int, ...]
-    """The sizes; `(N,)` where `square` is set."""
-    dtype: str | None
-    """None where it is left to the target."""
-    square: int | None = None
-    """The side where only `N` was given: square images, with the target's own channels and batch 1."""
-
-
-def parse_input(text: str) -> InputSpec:
-    """`32` is a square image, `3x32x32` one with its channels (batch 1), four sizes and more are taken as they are.
-
-    With a name or a dtype (`x=32`, `1x128:int64`) the sizes are taken literally. Raises InputSpecError, which says
-    what is wrong and shows an example.
-    """
-    shown = repr(text if len(text) <= 40 else text[:37] + "...")
-    if len(text) > LONGEST_INPUT:
-        raise InputSpecError(f"--input {shown} is too long ({len(text):,} characters)", INPUT_FORMS)
-    name, equals, rest = text.rpartition("=")
-    name = name.strip()
-    if equals and not name.isidentifier():
-        raise InputSpecError(f"--input {shown}: {name!r} is not the name of an input", INPUT_FORMS)
-    sizes, colon, dtype = rest.partition(":")
-    shape = _parse_shape(sizes.strip(), shown)
-    if equals or colon:
-        return InputSpec(name or None, shape, _parse_dtype(dtype.strip(), shown) if colon else None)
-    if len(shape) == 1:
-        return InputSpec(None, shape, None, square=shape[0])
-    return InputSpec(None, (1, *shape) if len(shape) == 3 else shape, None)
-
-
-def _parse_shape(text: str, shown: str) -> tuple[int, ...]:
-    if not text:
-        raise InputSpecError(f"--input {shown} has no sizes", INPUT_FORMS)
-    pieces = re.split("[xX×]", text)
-    if len(pieces) > MOST_DIMENSIONS:
-        raise InputSpecError(f"--input {shown} has {len(pieces)} dimensions, more than {MOST_DIMENSIONS}", INPUT_FORMS)
-    shape = tuple(_parse_size(piece.strip(), shown) for piece in pieces)
-    if prod(shape) > MOST_ELEMENTS:
-        raise InputSpecError(f"--input {shown} has {prod(shape):,} elements, more than a tensor can hold", INPUT_FORMS)
-    return shape
-
-
-def _parse_size(piece: str, shown: str) -> int:
-    if not piece:
-        raise InputSpecError(f"--input {shown} lacks a number before or after an 'x'", INPUT_FORMS)
-    if not re.fullmatch("[+-]?[0-9]+", piece):
-        raise InputSpecError(f"--input {shown}: {piece!r} is not a whole number", INPUT_FORMS)
-    size = int(piece)
-    if size < 1:
-        raise InputSpecError(f"--input {shown}: {size} is not a size, every dimension is at least 1", INPUT_FORMS)
-    if size > LARGEST_SIZE:
-        raise InputSpecError(f"--input {shown}: {size} is larger than any dimension may be", INPUT_FORMS)
-    return size
-
-
-def _parse_dtype(text: str, shown: str) -> str:
-    dtype = text.removeprefix("torch.")
-    if dtype in DTYPES:
-        return dtype
-    near = join_words(suggest_names(dtype, DTYPES))
-    remedy = f"did you mean {near}?" if near else f"known: {', '.join(DTYPES)}"
-    raise InputSpecError(f"--input {shown}: unknown dtype {dtype!r}", remedy)
 
 
 COUNT_FORMS = "write 5M, 1.5G, 600_000 or 600,000"

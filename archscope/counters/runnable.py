@@ -80,7 +80,7 @@ class RunnableTarget:
         with keep_random_state():
             module = self._construct(place)
             set_training(module, self.observed.trace.training)
-            args, kwargs = make_arguments(self._target, module, self._options.inputs, device)
+            args, kwargs = make_arguments(self._target, module, self.observed.specs, device)
         return Runnable(module, args, dict(kwargs))
 
     def _construct(self, place: str) -> nn.Module:

@@ -12,10 +12,11 @@ from archscope.core.documents.fit import FitDtype
 from archscope.core.errors import ModelError, UsageError
 from archscope.core.progress import Stage, show_stage
 from archscope.core.reserve import Reserve
-from archscope.core.words import InputSpec
 from archscope.memory.predict import FakeModel
 from archscope.memory.saved import SavedTarget
-from archscope.targets.inputs import change_batch, choose_inputs, make_arguments
+from archscope.core.words import InputSpec, TraceOptions
+from archscope.observation import settle_inputs
+from archscope.targets.inputs import change_batch, choose_inputs, list_shapes, make_arguments
 from archscope.targets.resolve import resolve_target
 from archscope.targets.target import Target
 from archscope.tracing.modes import Inputs, Source
@@ -87,6 +88,9 @@ def find_fit(request: FitRequest) -> Fit:
     find_optimizer(request.optimizer)
     saved = request.saved
     target = resolve_target(request.target, request.arguments) if saved is None else saved.resolve()
+    if saved is None:
+        options = TraceOptions(inputs=request.inputs, train=request.train)
+        request = replace(request, inputs=settle_inputs(target, options))
     source = Source(instance=target.build()) if target.is_instance else Source(build=target.build)
     model = FakeModel(source, request.dtype)
     if saved is not None:
@@ -140,7 +144,7 @@ class _Probe:
             training=self._train,
             batch=batch,
             prediction=prediction,
-            shapes=tuple(item.shape for item in chosen),
+            shapes=list_shapes(chosen),
             largest=None if search is None else search.largest,
             next_needed_bytes=None if above is None else above.total_bytes,
             notes=(*self._target.notes, *self._model.notes, *notes),

@@ -1,9 +1,9 @@
 """The arguments of forward as tensors on one device, from the inputs asked for and those that a target knows."""
 
 import inspect
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import nn
@@ -12,8 +12,14 @@ from archscope.core.errors import InputSpecError, UsageError
 from archscope.core.words import InputSpec
 from archscope.modules import iterate_tensors_of
 from archscope.targets.target import InputTensor, Target, build_arguments
+from archscope.core.errors import InputSpecError, UsageError, join_words, suggest_names
+from archscope.core.input_spec import InputSpec, Sizes, iterate_sizes, map_sizes
+from archscope.core.input_words import EXACT_FORM
+from archscope.targets.target import Input, InputTensor, InputValue, Target, build_arguments
 
-EXAMPLE = "give the shape: --input 32, --input 3x224x224, --input 1x128:int64 or --input input_ids=1x128:int64"
+EXAMPLE = (
+    "give the shape: --input 32, --input 3x224x224, --input 1x128:int64 or --input input_ids=1x128:int64; " + EXACT_FORM
+)
 
 
 def make_arguments(
@@ -21,35 +27,59 @@ def make_arguments(
 ) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
     """Positional and keyword arguments of the module's forward, with another batch where one is given.
 
-    Raises UsageError where nothing is asked for and the target's origin knows no inputs.
+    Raises UsageError where nothing is asked for and the target's origin knows no inputs, or forward does not take what
+    is asked for.
     """
     dtype = find_dtype(module)
     inputs = change_batch(choose_inputs(target, module, specs), batch)
     positional, named = build_arguments(inputs, lambda item: _make_tensor(item, dtype, device))
-    return positional, {**target.extra_arguments, **named}
+    keywords = {**target.extra_arguments, **named}
+    if specs:
+        check_names(module, keywords)
+        _check_places(module, len(positional), keywords)
+    return positional, keywords
 
 
-def change_batch(inputs: tuple[InputTensor, ...], batch: int | None) -> tuple[InputTensor, ...]:
+def change_batch(inputs: tuple[Input, ...], batch: int | None) -> tuple[Input, ...]:
     """The inputs with another batch (None: as they are).
 
     It is their first dimension, where that equals the first dimension of the first of them, and the length of a list.
     """
     if batch is None:
         return inputs
-    before = next((item.shape[0] for item in inputs if item.group is None and item.shape), None)
-    changed: list[InputTensor] = []
+    before = next((shape[0] for shape in list_shapes(inputs, grouped=False) if shape), None)
+
+    def change(shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (batch, *shape[1:]) if shape and shape[0] == before else shape
+
+    def change_sizes(_: str, sizes: Sizes) -> Sizes:
+        return sizes if sizes.data is not None else replace(sizes, shape=change(sizes.shape))
+
+    changed: list[Input] = []
     seen: set[str] = set()
     for item in inputs:
-        if item.group is None:
-            alike = bool(item.shape) and item.shape[0] == before
-            changed.append(replace(item, shape=(batch, *item.shape[1:])) if alike else item)
+        if isinstance(item, InputValue):
+            changed.append(replace(item, value=map_sizes(item.value, change_sizes)))
+        elif item.group is None:
+            changed.append(replace(item, shape=change(item.shape)))
         elif item.group not in seen:
             seen.add(item.group)
             changed += [item] * batch
     return tuple(changed)
 
 
-def choose_inputs(target: Target, module: nn.Module, specs: Sequence[InputSpec]) -> tuple[InputTensor, ...]:
+def list_shapes(inputs: Sequence[Input], *, grouped: bool = True) -> tuple[tuple[int, ...], ...]:
+    """Shapes of all tensors, in order; without `grouped`, those outside a list of images that the target knows."""
+    shapes: list[tuple[int, ...]] = []
+    for item in inputs:
+        if isinstance(item, InputValue):
+            shapes += [sizes.shape for _, sizes in iterate_sizes(item.value)]
+        elif grouped or item.group is None:
+            shapes.append(item.shape)
+    return tuple(shapes)
+
+
+def choose_inputs(target: Target, module: nn.Module, specs: Sequence[InputSpec]) -> tuple[Input, ...]:
     """The inputs asked for, completed from the target's own: a lone size keeps channels and batch, a name its dtype."""
     known = target.default_inputs(module) if target.default_inputs is not None else ()
     if not specs:
@@ -57,10 +87,11 @@ def choose_inputs(target: Target, module: nn.Module, specs: Sequence[InputSpec])
             in_python = '; in Python, tensors or inputs="3x224x224"' if target.is_instance else ""
             raise UsageError(f"{target.text} does not say what input it takes", EXAMPLE + in_python)
         return known
+    _check_once(specs)
     if all(spec.square is not None for spec in specs):
         return _resize(target, known, specs)
-    positional = [item for item in known if item.name is None]
-    named = {item.name: item for item in known if item.name is not None}
+    positional: list[Input] = [item for item in known if item.name is None]
+    named: dict[str, Input] = {item.name: item for item in known if item.name is not None}
     for spec in specs:
         if spec.name is not None:
             named[spec.name] = _complete(spec, named.get(spec.name))
@@ -72,31 +103,104 @@ def choose_inputs(target: Target, module: nn.Module, specs: Sequence[InputSpec])
     return (*positional, *named.values())
 
 
+def _check_once(specs: Sequence[InputSpec]) -> None:
+    names = [spec.name for spec in specs if spec.name is not None]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        remedy = f"a list is one argument: --input '{twice}=[1x3x64x64, 1x3x32x32]'"
+        raise InputSpecError(f"the input {twice} is given twice", remedy)
+
+
 def takes_inputs(module: nn.Module) -> bool:
     """Whether forward has a parameter; true where its signature cannot be read."""
+    parameters = read_parameters(module)
+    return parameters is None or bool(parameters)
+
+
+def read_parameters(module: nn.Module) -> Mapping[str, inspect.Parameter] | None:
+    """The parameters of forward by their names; None where its signature cannot be read."""
     try:
-        return bool(inspect.signature(module.forward).parameters)
-    except (TypeError, ValueError):
-        return True
+        return inspect.signature(module.forward).parameters
+    except (AttributeError, TypeError, ValueError):
+        return None
 
 
-def _fill_positional(specs: Sequence[InputSpec], known: Sequence[InputTensor]) -> list[InputTensor]:
+def check_names(module: nn.Module, names: Collection[str], owner: str = "", remedies: Sequence[str] = ()) -> None:
+    """Raise UsageError for a keyword that forward does not take; its remedy lists those that it does.
+
+    `owner` is who was asked: `the forward pass of Net`; `remedies` stand before and after the list.
+    """
+    parameters = read_parameters(module)
+    if not parameters or module._forward_pre_hooks_with_kwargs or _takes_any(parameters, "VAR_KEYWORD"):
+        return
+    for name in names:
+        if name not in parameters:
+            near = join_words(suggest_names(name, parameters))
+            before, after = remedies or ("", "")
+            advice = (before, f"did you mean {near}?" if near else "", f"forward takes {_join(parameters)}", after)
+            asked = owner or f"the forward pass of {type(module).__name__} takes no argument"
+            raise UsageError(f"{asked} {name!r}", "; ".join(filter(None, advice)))
+
+
+def _check_places(module: nn.Module, positions: int, names: Collection[str]) -> None:
+    """Raise UsageError where forward takes fewer inputs than are given, or needs others."""
+    parameters = read_parameters(module)
+    if not parameters or module._forward_pre_hooks:
+        return
+    owner = f"the forward pass of {type(module).__name__}"
+    takes = f"forward takes {_join(parameters)}"
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    places = [name for name, parameter in parameters.items() if parameter.kind in kinds]
+    if positions > len(places) and not _takes_any(parameters, "VAR_POSITIONAL"):
+        told = f"{positions} inputs are given without a name, and {owner} takes {len(places)} so"
+        raise UsageError(told, f"{takes}; several tensors in one list are --input '[1x3x64x64, 1x3x32x32]'")
+    twice = next((name for name in places[:positions] if name in names), None)
+    if twice is not None:
+        raise UsageError(f"{twice} is given twice, once without its name", takes)
+    missing = [
+        name
+        for name, parameter in parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        and name not in (*places[:positions], *names)
+    ]
+    if missing:
+        advice = " ".join(f"--input {name}=1x128" for name in missing[:4])
+        raise UsageError(f"{owner} also needs {_join(missing)}", f"{takes}; give each, such as {advice}")
+
+
+def _takes_any(parameters: Mapping[str, inspect.Parameter], kind: str) -> bool:
+    return any(parameter.kind.name == kind for parameter in parameters.values())
+
+
+def _join(names: Iterable[str]) -> str:
+    return join_words(names).replace(" or ", " and ")
+
+
+def _fill_positional(specs: Sequence[InputSpec], known: Sequence[Input]) -> list[Input]:
     """One shape stands for every input where all are alike (the two images of RAFT); a batch fills a list of images."""
-    if len(specs) == 1 and len({item.shape for item in known}) == 1:
+    if len(specs) == 1 and len(set(list_shapes(known))) == 1:
         specs = [*specs] * len(known)
-    filled: list[InputTensor] = []
+    filled: list[Input] = []
     for i, spec in enumerate(specs):
         origin = known[i] if i < len(known) else None
         item = _complete(spec, origin)
-        if origin is not None and origin.group is not None and len(item.shape) == len(origin.shape) + 1:
+        if _is_batch_of(item, origin):
             filled += [replace(item, shape=item.shape[1:])] * item.shape[0]
         else:
             filled.append(item)
     return filled
 
 
+def _is_batch_of(item: Input, origin: Input | None) -> TypeGuard[InputTensor]:
+    """Whether it is a batch where the target takes a list of images."""
+    if not isinstance(item, InputTensor) or not isinstance(origin, InputTensor):
+        return False
+    return origin.group is not None and len(item.shape) == len(origin.shape) + 1
+
+
 def _fill_named(
-    target: Target, specs: Sequence[InputSpec], named: dict[str, InputTensor], asked: Collection[str | None]
+    target: Target, specs: Sequence[InputSpec], named: dict[str, Input], asked: Collection[str | None]
 ) -> None:
     """Shapes without a name go to the inputs that are passed by keyword, in their order."""
     free = [name for name in named if name not in asked]
@@ -105,10 +209,11 @@ def _fill_named(
             f"{len(specs)} shapes without a name for {target.text}, which takes {', '.join(named)}", EXAMPLE
         )
     for name, spec in zip(free, specs, strict=False):
-        named[name] = _complete(replace(spec, name=name), named[name])
+        completed = _complete(spec, named[name])
+        named[name] = replace(completed, name=name)
 
 
-def _resize(target: Target, known: tuple[InputTensor, ...], specs: Sequence[InputSpec]) -> tuple[InputTensor, ...]:
+def _resize(target: Target, known: tuple[InputTensor, ...], specs: Sequence[InputSpec]) -> tuple[Input, ...]:
     """A lone size is the side of an image; the length of a text where there is no image."""
     if not known:
         return tuple(InputTensor(None, (1, 3, spec.shape[0], spec.shape[0])) for spec in specs)
@@ -125,12 +230,37 @@ def _resize(target: Target, known: tuple[InputTensor, ...], specs: Sequence[Inpu
     return tuple(replace(item, shape=shapes.get(id(item), item.shape)) for item in known)
 
 
-def _complete(spec: InputSpec, known: InputTensor | None) -> InputTensor:
-    if known is None:
-        shape = (1, 3, spec.square, spec.square) if spec.square is not None else spec.shape
-        return InputTensor(spec.name, shape, spec.dtype)
-    shape = (*known.shape[:-2], spec.square, spec.square) if spec.square is not None else spec.shape
+def _complete(spec: InputSpec, known: Input | None) -> Input:
+    if spec.value is not None and not spec.shape:
+        return InputValue(spec.name, spec.value)
+    if not isinstance(known, InputTensor):
+        return InputTensor(spec.name, read_alone(spec), spec.dtype, fill=_choose_fill(spec))
+    shape = (*known.shape[:-2], spec.square, spec.square) if spec.square is not None else _fit(spec, known)
     return replace(known, name=spec.name, shape=shape, dtype=spec.dtype or known.dtype)
+
+
+def read_alone(spec: InputSpec) -> tuple[int, ...]:
+    """Its shape where neither the target nor the model says more: images get a batch, of 1."""
+    if spec.square is not None:
+        return (1, 3, spec.square, spec.square)
+    return (1, *spec.shape) if spec.is_flexible and len(spec.shape) == 3 else spec.shape
+
+
+def _fit(spec: InputSpec, known: InputTensor) -> tuple[int, ...]:
+    """The shape beside that of the target's own input, with what it lacks of it: a batch of 1, an image's channels."""
+    if not spec.is_flexible or known.group is not None:
+        return spec.shape
+    lacking = len(known.shape) - len(spec.shape)
+    if lacking == 1:
+        return (1, *spec.shape)
+    is_image = lacking == 2 and len(known.shape) == 4
+    return (1, known.shape[1], *spec.shape) if is_image else spec.shape
+
+
+def _choose_fill(spec: InputSpec) -> int | None:
+    """Lengths are at least 1; other integers are 0, which every table and every embedding has."""
+    whole = spec.dtype is not None and not getattr(torch, spec.dtype).is_floating_point
+    return 1 if whole and spec.name is not None and "len" in spec.name.casefold() else None
 
 
 def find_dtype(module: nn.Module) -> torch.dtype:
@@ -152,6 +282,9 @@ def _make_tensor(item: InputTensor, floating: torch.dtype, device: torch.device)
 
 def _fill_tensor(item: InputTensor, floating: torch.dtype, device: torch.device) -> torch.Tensor:
     dtype = floating if item.dtype is None else getattr(torch, item.dtype)
+    if item.data is not None:
+        # A pass on meta knows the values of what is elsewhere.
+        return torch.tensor(item.data, dtype=dtype, device=None if device.type == "meta" else device)
     if device.type == "meta":
         return torch.empty(item.shape, dtype=dtype, device=device)
     if item.fill is not None:

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from archscope.core.trace import Setting, SourceSpan
+from archscope.core.input_spec import Plain, Sizes, Value
+from archscope.core.trace import Setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,20 @@ class InputTensor:
     group: str | None = None
     """Inputs of one group are the items of one list argument (the images of a detector), which stands where the first
     of them stands, or is passed by its name; None: an argument of its own."""
+    data: Any = None
+    """Its values as nested lists of numbers; None where any will do."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputValue:
+    """One argument of forward that is no lone tensor of a shape: plain data, or a list, tuple or dict."""
+
+    name: str | None
+    """Keyword it is passed by; None for a positional input."""
+    value: Value
+
+
+Input = InputTensor | InputValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +75,37 @@ class Target:
 MakeTensor = Callable[[InputTensor], torch.Tensor]
 
 
-def build_arguments(inputs: Iterable[InputTensor], make_tensor: MakeTensor) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def build_arguments(inputs: Iterable[Input], make_tensor: MakeTensor) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Positional and keyword arguments of forward; inputs of one group become one list."""
     positional: list[Any] = []
     named: dict[str, Any] = {}
     lists: dict[str, list[torch.Tensor]] = {}
     for item in inputs:
-        tensor = make_tensor(item)
-        value: torch.Tensor | list[torch.Tensor] = tensor
-        if item.group is not None:
-            if item.group in lists:
-                lists[item.group].append(tensor)
+        if isinstance(item, InputValue):
+            value = _build_value(item.value, make_tensor)
+        elif item.group is not None:
+            lists.setdefault(item.group, []).append(make_tensor(item))
+            value = lists[item.group]
+            if len(value) > 1:
                 continue
-            value = lists[item.group] = [tensor]
+        else:
+            value = make_tensor(item)
         if item.name is None:
             positional.append(value)
         else:
             named[item.name] = value
     return tuple(positional), named
+
+
+def _build_value(value: Value, make_tensor: MakeTensor) -> Any:
+    if isinstance(value, Plain):
+        return value.value
+    if isinstance(value, Sizes):
+        return make_tensor(InputTensor(None, value.shape, value.dtype, data=value.data))
+    items = [_build_value(item, make_tensor) for item in value.items]
+    if value.kind == "dict":
+        return dict(zip(value.keys, items, strict=True))
+    return tuple(items) if value.kind == "tuple" else items
 
 
 def freeze_arguments(arguments: Mapping[str, Any]) -> dict[str, Setting]:

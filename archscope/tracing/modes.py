@@ -95,6 +95,8 @@ def _try_observe(request: Request, mode: Mode) -> "Observation | Exception":
     """The observation, or the exception that kept the pass from starting."""
     try:
         return _observe(request, mode)
+    except UsageError:
+        raise  # wrong inputs are wrong in every mode
     except Exception as error:  # noqa: BLE001  the next mode is tried, and the last one raises it
         return error
 
