@@ -67,7 +67,7 @@ class InputOptions:
         typer.Option(
             "--input",
             metavar="SPEC",
-            help="One argument of forward; repeatable. 32 (a square image), 64x48, 3x32x32 (a batch of 1 is added where "
+            help="One argument of forward; repeatable. 32 (a square image), 64x48, 3x32x32 (gets a batch of 1 where "
             "the model wants one; the output tells), 8x3x224x224, (1, 3, 32, 32). Exactly these sizes: x=8x128x64 or "
             "8x128x64:float32. With a dtype: input_ids=1x128:long. Other values: n=3, scale=0.5, flag=true, mask=none, "
             "mode=sum, xs=[1x4, 2x4], pair=(1x4, 2), batch={ids: 1x9:long}, lengths=tensor([5, 3]). "

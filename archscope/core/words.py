@@ -20,7 +20,7 @@ __all__ = [
     "MOST_ELEMENTS",
     "InputSpec",
     "parse_input",
-]  # and all that is defined here
+]
 
 Argument: TypeAlias = (
     bool | int | float | str | list["Argument"] | tuple["Argument", ...] | dict[str, "Argument"] | None

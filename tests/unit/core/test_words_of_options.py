@@ -81,7 +81,7 @@ class TestInputs:
         ("text", "spec"),
         [
             ("32", InputSpec(None, (32,), None, square=32)),
-            ("3x32x32", InputSpec(None, (1, 3, 32, 32), None)),
+            ("3x32x32", InputSpec(None, (3, 32, 32), None)),
             ("8x3x224x224", InputSpec(None, (8, 3, 224, 224), None)),
             ("8X3X224X224", InputSpec(None, (8, 3, 224, 224), None)),
             ("1x3x16x112x112", InputSpec(None, (1, 3, 16, 112, 112), None)),
@@ -108,7 +108,7 @@ class TestInputs:
             ("", "has no sizes"),
             ("x=", "has no sizes"),
             ("big", "'big' is not a whole number"),
-            ("3.5", "'3.5' is not a whole number"),
+            ("3x3.5", "'3.5' is not a whole number"),
             ("٣", "is not a whole number"),
             ("9" * 30, "larger than any dimension"),
             ("2147483647x2147483647x2147483647", "more than a tensor can hold"),
