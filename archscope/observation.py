@@ -232,7 +232,7 @@ def _try_readings(request: Request, reader: InputReader | None) -> tuple[Observa
         reader.choose(furthest[0])
         observation = furthest[1]
     others = [(reading, other.trace) for reading, other in tried if other is not observation]
-    failed = reader.describe_failures(others)
+    failed = reader.describe_failures(others, most=1 if observation.error is None else 3)
     notes = (*reader.describe(), *(failed if observation.error is None else ()))
     trace = replace(observation.trace, notes=(*observation.trace.notes, *notes))
     exact = reader.write_exact() if observation.error is not None else ()
@@ -271,6 +271,12 @@ class _InputMaker:
             asked = f"neither the constructor nor {owner} takes an argument"
             check_names(module, self.given[1], asked, (self.remedy, ""))
 
+    def resize(self, before: tuple[int, ...], after: tuple[int, ...]) -> "_InputMaker":
+        """The same with another shape of the one tensor."""
+        asked = self.specs if self.reader is None else self.reader.tried[-1]
+        specs = tuple(replace(spec, shape=after) if spec.shape == before else spec for spec in asked)
+        return _InputMaker(self.target, specs if specs != asked else (InputSpec(None, after, None),))
+
     def usual_side(self) -> int | None:
         """The side of the target's own input where that is one square image."""
         known = self.target.usual_shape
@@ -286,8 +292,9 @@ def _find_square(request: Request, trace: Trace, maker: _InputMaker) -> str:
     batch, channels = trace.inputs[0].shape[:2]
 
     def works(size: int) -> bool:
-        spec = InputSpec(None, (batch, channels, size, size), None)
-        resized = replace(request, mode="meta", inputs=_InputMaker(maker.target, (spec,)))
+        resized = replace(
+            request, mode="meta", inputs=maker.resize(trace.inputs[0].shape, (batch, channels, size, size))
+        )
         return trace_request(resized).error is None
 
     usual = maker.usual_side()

@@ -88,7 +88,9 @@ def write_spec(spec: InputSpec) -> str:
     name = f"{spec.name}=" if spec.name is not None else ""
     if not spec.shape:
         return name + (write_value(spec.value) if spec.value is not None else "")
-    return name + "x".join(map(str, spec.shape)) + (f":{spec.dtype}" if spec.dtype else "")
+    one = spec.exact and spec.dtype is None and len(spec.shape) == 1
+    shape = f"({spec.shape[0]},)" if one else "x".join(map(str, spec.shape))
+    return name + shape + (f":{spec.dtype}" if spec.dtype else "")
 
 
 def write_value(value: Value) -> str:

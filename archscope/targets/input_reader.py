@@ -56,8 +56,10 @@ class InputReader:
         retyped = [
             reading for reading in self._retype(self.model, trace, error) if reading not in (*self.tried, *self.queue)
         ]
+        if _planes_fit(self.model, trace):
+            self.queue = [reading for reading in self.queue if reading[0].shape == self.tried[-1][0].shape]
         self.queue = retyped + self.queue
-        if not self.queue or (not retyped and _planes_fit(self.model, trace)):
+        if not self.queue:
             return False
         self.tried.append(self.queue.pop(0))
         return True
@@ -75,18 +77,19 @@ class InputReader:
             if read != before or _is_unusual(asked, read)
         )
 
-    def describe_failures(self, passes: Sequence[tuple[Reading, Trace]]) -> tuple[str, ...]:
+    def describe_failures(self, passes: Sequence[tuple[Reading, Trace]], most: int) -> tuple[str, ...]:
         """What became of other readings: `read as 1x8x128x64, conv (Conv1d) failed: Expected ...`."""
-        return tuple(
-            f"read as {', '.join(map(write_spec, reading))}, {_tell_failure(trace)}" for reading, trace in passes
-        )
+        lines = [f"read as {', '.join(map(write_spec, reading))}, {_tell_failure(trace)}" for reading, trace in passes]
+        more = len(lines) - most
+        return (*lines[:most], f"and {more} other readings failed") if more > 1 else tuple(lines)
 
     def write_exact(self) -> tuple[str, ...]:
         """How to say that the sizes mean precisely that shape, where the words leave it open."""
         pairs = zip(self.asked, name_specs(self.asked, self.model), strict=True) if self.model is not None else ()
         forms = [write_spec(replace(spec, name=name or "x")) for spec, name in pairs if spec.is_flexible]
+        is_open = any(spec.is_flexible and len(spec.shape) < 4 for spec in self.asked)
         return (
-            (f"--input {' --input '.join(forms)} gives exactly these sizes",) if len(self.tried) > 1 and forms else ()
+            (f"--input {' --input '.join(forms)} gives exactly these sizes",) if len(self.tried) > 1 and is_open else ()
         )
 
     def _retype(self, model: Model, trace: Trace, error: Exception) -> list[Reading]:
@@ -116,6 +119,8 @@ _BOOLEANS = re.compile(r"boolean mask|to be bool|type bool|dtype bool", re.IGNOR
 
 
 def _find_wanted(trace: Trace, error: Exception) -> str | None:
+    if "must be Tensor" in str(error):
+        return None
     if _fails_in_table(trace):
         return "int64"
     return "int64" if _INTEGERS.search(str(error)) else "bool" if _BOOLEANS.search(str(error)) else None

@@ -68,7 +68,8 @@ def list_readings(specs: Sequence[InputSpec], model: Model) -> list[Reading]:
     for place, (spec, name) in enumerate(zip(specs, name_specs(specs, model), strict=True)):
         owned = spec.name in model.known if spec.name is not None else model.knows_positions
         parameter = model.parameters.get(name)
-        choices.append([spec] if owned or spec.exact else _list_meanings(spec, parameter, model, first=place == 0))
+        before = specs[0] if place else None
+        choices.append([spec] if owned or spec.exact else _list_meanings(spec, parameter, model, before))
     ranked = sorted(product(*map(enumerate, choices)), key=lambda combination: sum(rank for rank, _ in combination))
     return [tuple(spec for _, spec in combination) for combination in ranked[:MOST_READINGS]]
 
@@ -81,20 +82,22 @@ def name_specs(specs: Sequence[InputSpec], model: Model) -> list[str]:
 
 
 def _list_meanings(
-    spec: InputSpec, parameter: inspect.Parameter | None, model: Model, *, first: bool
+    spec: InputSpec, parameter: inspect.Parameter | None, model: Model, before: InputSpec | None
 ) -> list[InputSpec]:
+    """The meanings of one input, the likely ones first; `before` is the first input where this is another."""
     tensors = [
-        replace(spec, shape=shape, square=None, value=None, exact=True)
-        for shape in _list_shapes(spec, model, first=first)
+        replace(spec, shape=shape, square=None, value=None, exact=True) for shape in _list_shapes(spec, model, before)
     ]
-    if tensors and spec.dtype is None and _reads_integers(parameter, model, first=first):
+    if tensors and spec.dtype is None and _reads_integers(parameter, model, first=before is None):
         tensors = [replace(tensor, dtype="int64") for tensor in tensors] + tensors[:1]
     values = [InputSpec(spec.name, (), None, value=value, exact=True) for value in _list_values(spec, parameter)]
     wants = _wants_plain(parameter)
-    if wants is None:
-        wants = spec.name is not None and (
-            _is_number(spec) or (isinstance(spec.value, Group) and spec.value.kind == "list")
+    if wants is None and _is_number(spec):
+        wants = spec.name is not None or (
+            before is not None and before.square is None and before.shape[:1] != spec.shape
         )
+    elif wants is None:
+        wants = spec.name is not None and isinstance(spec.value, Group) and spec.value.kind == "list"
     return values + tensors if wants else tensors + values
 
 
@@ -126,7 +129,7 @@ def _read_as_shapes(value: Value) -> Value:
     return replace(value, items=tuple(map(convert, value.items)))
 
 
-def _list_shapes(spec: InputSpec, model: Model, *, first: bool) -> list[tuple[int, ...]]:
+def _list_shapes(spec: InputSpec, model: Model, before: InputSpec | None) -> list[tuple[int, ...]]:
     """The shapes of a lone tensor that the sizes can mean."""
     shape = spec.shape
     if not shape:
@@ -137,9 +140,11 @@ def _list_shapes(spec: InputSpec, model: Model, *, first: bool) -> list[tuple[in
     channels = next((part.in_channels for part in model.parts if isinstance(part, nn.Conv2d)), None)
     images = [(1, count, shape[0], shape[-1]) for count in dict.fromkeys((channels or 3, 3))]
     if spec.square is not None:
-        return list(dict.fromkeys((*_read_side(spec.square, model.first), *images)))
+        alone = before is None or before.square is not None
+        sides = (*_read_side(spec.square, model.first), *images)
+        return list(dict.fromkeys((*sides, shape) if alone else (shape, *sides)))
     if len(shape) == 2:
-        is_plane = first and isinstance(model.first, PLANES)
+        is_plane = before is None and isinstance(model.first, PLANES)
         return [images[0], shape] if is_plane else [shape, batched, *(images[:1] if channels else ())]
     if len(shape) == 3:
         return [shape, batched] if _takes_sequences(model.first, shape) else [batched, shape]
