@@ -92,8 +92,12 @@ def choose_inputs(target: Target, module: nn.Module, specs: Sequence[InputSpec])
         return _resize(target, known, specs)
     positional: list[Input] = [item for item in known if item.name is None]
     named: dict[str, Input] = {item.name: item for item in known if item.name is not None}
+    places = list_places(module)[: len(positional)]
     for spec in specs:
-        if spec.name is not None:
+        if spec.name in places:
+            place = places.index(spec.name)
+            positional[place] = replace(_complete(spec, positional[place]), name=None)
+        elif spec.name is not None:
             named[spec.name] = _complete(spec, named.get(spec.name))
     unnamed = [spec for spec in specs if spec.name is None]
     if unnamed and not positional and known:
@@ -101,6 +105,12 @@ def choose_inputs(target: Target, module: nn.Module, specs: Sequence[InputSpec])
     elif unnamed:
         positional = _fill_positional(unnamed, positional)
     return (*positional, *named.values())
+
+
+def list_places(module: nn.Module) -> list[str]:
+    """Names of the parameters of forward that may be given by position, in order."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [name for name, parameter in (read_parameters(module) or {}).items() if parameter.kind in kinds]
 
 
 def _check_once(specs: Sequence[InputSpec]) -> None:
@@ -149,8 +159,7 @@ def _check_places(module: nn.Module, positions: int, names: Collection[str]) -> 
         return
     owner = f"the forward pass of {type(module).__name__}"
     takes = f"forward takes {_join(parameters)}"
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    places = [name for name, parameter in parameters.items() if parameter.kind in kinds]
+    places = list_places(module)
     if positions > len(places) and not _takes_any(parameters, "VAR_POSITIONAL"):
         told = f"{positions} inputs are given without a name, and {owner} takes {len(places)} so"
         raise UsageError(told, f"{takes}; several tensors in one list are --input '[1x3x64x64, 1x3x32x32]'")

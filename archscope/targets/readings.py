@@ -15,7 +15,7 @@ from torch import nn
 
 from archscope.core.input_spec import Group, InputSpec, Plain, Sizes, Value
 from archscope.core.input_words import read_numbers
-from archscope.targets.inputs import read_parameters
+from archscope.targets.inputs import list_places, read_parameters
 from archscope.targets.target import Target
 
 MOST_READINGS = 8
@@ -40,7 +40,9 @@ class Model:
     """The layer registered first of those whose kind tells what goes in."""
     parts: tuple[nn.Module, ...]
     parameters: Mapping[str, inspect.Parameter]
-    known: frozenset[str]
+    places: tuple[str, ...]
+    """Names of the parameters of forward that may be given by position."""
+    known: frozenset[str | None]
     """Names of the inputs that the target's origin knows."""
     knows_positions: bool
     """Whether the origin knows what inputs without a name are like."""
@@ -54,7 +56,11 @@ def describe_model(target: Target, module: nn.Module) -> Model:
         first=next((part for part in parts if isinstance(part, _FIRSTS)), None),
         parts=parts,
         parameters=read_parameters(module) or {},
-        known=frozenset(item.name for item in known if item.name is not None),
+        places=tuple(list_places(module)),
+        known=frozenset(
+            item.name if item.name is not None else place
+            for item, place in zip(known, (*list_places(module), *[None] * len(known)), strict=False)
+        ),
         knows_positions=bool(known),
     )
 
@@ -76,8 +82,7 @@ def list_readings(specs: Sequence[InputSpec], model: Model) -> list[Reading]:
 
 def name_specs(specs: Sequence[InputSpec], model: Model) -> list[str]:
     """The parameter of forward that each goes to; empty where its signature does not say."""
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    free = iter([name for name, parameter in model.parameters.items() if parameter.kind in kinds])
+    free = iter(model.places)
     return [spec.name if spec.name is not None else next(free, "") for spec in specs]
 
 

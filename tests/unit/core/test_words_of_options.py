@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archscope.core.errors import InputSpecError, UsageError
+from archscope.core.input_spec import Group, Plain, Sizes
 from archscope.core.words import InputSpec, parse_arguments, parse_input
 
 
@@ -92,6 +93,37 @@ class TestInputs:
             ("x=32", InputSpec("x", (32,), None)),
             ("x=3x32x32", InputSpec("x", (3, 32, 32), None)),
             ("32:float16", InputSpec(None, (32,), "float16")),
+            ("1,3,224,224", InputSpec(None, (1, 3, 224, 224), None)),
+            ("1, 3, 224, 224,", InputSpec(None, (1, 3, 224, 224), None)),
+            ("1 x 3 x 8 x 8", InputSpec(None, (1, 3, 8, 8), None)),
+            ("1 3 8 8", InputSpec(None, (1, 3, 8, 8), None)),
+            ("(224)", InputSpec(None, (224,), None, square=224)),
+            ("(1, 128):long", InputSpec(None, (1, 128), "int64")),
+            ("x = 1x128 : long", InputSpec("x", (1, 128), "int64")),
+            ("x=1x0", InputSpec("x", (1, 0), None)),
+            ("0.5", InputSpec(None, (), None, value=Plain(0.5))),
+            ("x=1e-5", InputSpec("x", (), None, value=Plain(1e-5))),
+            ("x=-1", InputSpec("x", (), None, value=Plain(-1))),
+            ("x=True", InputSpec("x", (), None, value=Plain(True))),
+            ("NONE", InputSpec(None, (), None, value=Plain(None))),
+            ("x=nearest-exact", InputSpec("x", (), None, value=Plain("nearest-exact"))),
+            ("'a=b, c'", InputSpec(None, (), None, value=Plain("a=b, c"))),
+            ("tensor([[1, 0]])", InputSpec(None, (), None, value=Sizes((1, 2), "int64", [[1, 0]]))),
+            ("(7, 7)", InputSpec(None, (7, 7), None, value=Group("tuple", (Plain(7), Plain(7))))),
+            ("x=[]", InputSpec("x", (), None, value=Group("list", ()))),
+            (
+                "x={a: 1x4:half, 'b c': [2, (1x2,)]}",
+                InputSpec(
+                    "x",
+                    (),
+                    None,
+                    value=Group(
+                        "dict",
+                        (Sizes((1, 4), "float16"), Group("list", (Plain(2), Group("tuple", (Sizes((1, 2)),))))),
+                        ("a", "b c"),
+                    ),
+                ),
+            ),
         ],
     )
     def test_specifications(self, text: str, spec: InputSpec) -> None:
@@ -117,6 +149,16 @@ class TestInputs:
             ("a-b=3", "is not the name"),
             ("1x128:int46", "unknown dtype 'int46'"),
             ("1x128:", "unknown dtype ''"),
+            ("x=[1x4", "is not closed"),
+            ("x={a}", "no key with its value"),
+            ("x={a: 1, a: 2}", "a key comes twice"),
+            ("x=[1x4]:long", "a dtype belongs to"),
+            ("x=tensor([1, [2]])", "lists of equal lengths"),
+            ("x=[f(3)]", "is no value"),
+            ("x=" + "[" * 20 + "]" * 20, "nests deeper"),
+            ("x='a", "cannot be read"),
+            ("1x0", "0 is not a size"),
+            ("[" * 20_000, "too long"),
         ],
     )
     def test_complaints(self, text: str, told: str) -> None:
@@ -131,6 +173,27 @@ class TestInputs:
         with pytest.raises(InputSpecError) as caught:
             parse_input("4:int46")
         assert "int64" in caught.value.remedy
+
+    @pytest.mark.parametrize(
+        ("words", "dtype"),
+        [
+            (("long", "i64", "int64", "torch.long", "LONG"), "int64"),
+            (("int", "i32", "torch.int32"), "int32"),
+            (("half", "f16", "fp16", "float16"), "float16"),
+            (("bf16", "bfloat16"), "bfloat16"),
+            (("float", "f32", "fp32"), "float32"),
+            (("double", "f64"), "float64"),
+            (("bool", "boolean"), "bool"),
+            (("byte", "u8"), "uint8"),
+        ],
+    )
+    def test_dtypes_by_their_other_names(self, words: tuple[str, ...], dtype: str) -> None:
+        assert {parse_input(f"1x4:{word}").dtype for word in words} == {dtype}
+
+    @given(st.text(alphabet="x=[](){}:,'1a0.-t \"", max_size=16))
+    def test_any_nesting_is_a_specification_or_an_input_error(self, text: str) -> None:
+        with suppress(InputSpecError):
+            assert parse_input(text).dtype is None or ":" in text
 
     @given(st.text(max_size=30))
     def test_any_text_is_a_specification_or_an_input_error(self, text: str) -> None:
