@@ -11,26 +11,25 @@ import torch
 from torch import nn
 
 from archscope.analysis.costs import count_costs, explain_counts
-from archscope.analysis.review import SINGLE_VALUE, TOO_FEW, list_unused, review_trace
+from archscope.analysis.review import SINGLE_VALUE
 from archscope.core.cost import CostReport
+from archscope.core.errors import ArchscopeError, TargetError, UnknownNameError, UsageError
 from archscope.core.progress import show_stage
 from archscope.core.trace import SourceSpan, Trace
-from archscope.core.errors import ArchscopeError, TargetError, UnknownNameError, UsageError
 from archscope.core.words import InputSpec, TraceOptions
+from archscope.review import review_observation
 from archscope.targets.constructor import describe_value
 from archscope.targets.definition import find_definition
-from archscope.targets.parts import find_network, take_part
 from archscope.targets.input_reader import InputReader
 from archscope.targets.inputs import check_names, make_arguments
+from archscope.targets.parts import find_network, take_part
 from archscope.targets.resolve import resolve_target
 from archscope.targets.target import Target, freeze_setting
 from archscope.tracing.construction import construct_on_meta
-from archscope.tracing.devices import find_stranded
 from archscope.tracing.executors import MetaExecutor
-from archscope.tracing.mentions import list_mentioned
 from archscope.tracing.modes import Inputs, Request, Source, trace_request
 from archscope.tracing.observe import Observation
-from archscope.tracing.structure import iterate_tensors, map_tensors
+from archscope.tracing.structure import iterate_tensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +168,7 @@ def _observe_target(
     with target.scope():
         with show_stage(f"tracing {target.title}"):
             observation, failures = _try_readings(request, reader)
-            observation = _review(request, observation)
+            observation = review_observation(request, observation)
         costs = count_costs(observation.trace)
         trace = replace(observation.trace, notes=(*observation.trace.notes, *explain_counts(observation.trace, costs)))
         observed = Observed(trace, costs, target.title, observation.error, definition=target.definition)
@@ -183,32 +182,6 @@ def _observe_target(
         square = _find_square(request, observed.trace, maker)
         remedies += [square] if square else []
         return replace(observed, remedy="\n".join(filter(None, ("; or ".join(remedies), *failures))))
-
-
-def _review(request: Request, observation: Observation) -> Observation:
-    """The observation, with the findings that its record and further passes give rise to."""
-    trace = observation.trace
-    unused = list_unused(trace)
-    if unused and not trace.training and trace.mode != "real":
-        # Auxiliary classifiers run in training mode alone: they are no dead branches.
-        unused = tuple(sorted(set(unused) & set(list_unused(_train_once(request)))))
-    mentioned = list_mentioned(observation.module, unused)
-    stranded = find_stranded(request, observation.constants)
-    findings = (*trace.findings, *stranded, *review_trace(trace, unused, mentioned))
-    return replace(observation, trace=replace(trace, findings=findings))
-
-
-def _train_once(request: Request) -> Trace:
-    """A pass in training mode, on two of everything where BatchNorm asks for it."""
-    trace = trace_request(replace(request, training=True)).trace
-    if trace.failure is None or TOO_FEW not in trace.failure.message:
-        return trace
-
-    def double(module: nn.Module, device: torch.device) -> Inputs:
-        inputs: Inputs = map_tensors(request.inputs(module, device), lambda tensor: torch.cat((tensor, tensor)))
-        return inputs
-
-    return trace_request(replace(request, training=True, inputs=double)).trace
 
 
 def settle_inputs(target: Target, options: TraceOptions) -> tuple[InputSpec, ...]:

@@ -6,7 +6,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -19,8 +18,8 @@ from archscope.api.words import (
     check_finite,
     check_flag,
     check_mode,
-    check_unchanged,
     check_name,
+    check_unchanged,
     check_word,
     is_saved,
     read_count,

@@ -1,17 +1,14 @@
 """What Python callers give, checked before any work: targets, inputs, modes, counts and ranges."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from math import isfinite, prod
 from numbers import Integral, Real
-from collections.abc import Sequence
-from collections.abc import Mapping, Sequence
-from fractions import Fraction
-from math import isfinite
 from typing import Any, TypeAlias, get_args
 
 from archscope.core.errors import InputSpecError, UnknownNameError, UsageError
-from archscope.core.trace import Mode
 from archscope.core.reserve import RESERVE_FORMS, Reserve, parse_reserve
+from archscope.core.trace import Mode
 from archscope.core.words import (
     LARGEST_SIZE,
     MOST_DIMENSIONS,

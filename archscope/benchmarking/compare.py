@@ -17,7 +17,9 @@ Key: TypeAlias = tuple[str, str, str, int]
 
 def compare_with_old(report: BenchReport, old: BenchDocument) -> dict[Key, Ratio]:
     """The ratio of each whole that both have: above 1, the new one is slower. Raises DataError where they cannot be."""
-    before = {(entry.target, entry.device, entry.dtype, entry.batch): entry for entry in old.targets}
+    before: dict[Key, TargetEntry] = {
+        (entry.target, entry.device, entry.dtype, entry.batch): entry for entry in old.targets
+    }
     if old.inference != report.step.inference:
         raise DataError(
             "the older run timed " + ("inference" if old.inference else "training steps"),

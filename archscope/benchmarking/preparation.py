@@ -11,7 +11,6 @@ from archscope.core.errors import ArchscopeError
 from archscope.core.words import InputSpec, TraceOptions
 from archscope.machine.device import find_device
 from archscope.modules import call_method, set_training
-from archscope.observation import Observed, observe_target
 from archscope.observation import Observed, observe_target, settle_inputs
 from archscope.targets.inputs import make_arguments
 from archscope.targets.target import Target

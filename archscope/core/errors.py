@@ -66,8 +66,8 @@ class UnknownNameError(UsageError):
         """
         self.name = name
         self.suggestions = suggest_names(name, known) if near is None else near
-        near = f"did you mean {join_words(self.suggestions)}?" if self.suggestions else ""
-        super().__init__(f"unknown {kind} {name!r}", "; ".join(part for part in (near, remedy) if part))
+        meant = f"did you mean {join_words(self.suggestions)}?" if self.suggestions else ""
+        super().__init__(f"unknown {kind} {name!r}", "; ".join(part for part in (meant, remedy) if part))
 
 
 class UnknownArgumentError(UnknownNameError):

@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 from archscope.core.errors import DataError, UnknownLayerError
-from archscope.core.layer_names import suggest_layers
 from archscope.core.finding import Finding
+from archscope.core.layer_names import suggest_layers
 from archscope.core.tensors import TensorSpec
 
 Setting: TypeAlias = "bool | int | float | str | tuple[Setting, ...] | None"

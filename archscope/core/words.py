@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import prod
 from typing import Any, TypeAlias
 
 from archscope.core.errors import UsageError

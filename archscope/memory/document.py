@@ -23,7 +23,9 @@ COLUMNS = (
 )
 
 _BUILT = "float32 as built, no autocast"
-_CAST = "{0} by autocast, whose rules are those of the CPU; the weights stay float32, their casts are among what is saved"
+_CAST = (
+    "{0} by autocast, whose rules are those of the CPU; the weights stay float32, their casts are among what is saved"
+)
 _PURE = "weights, gradients and inputs in {0}"
 _PRECISIONS: dict[FitDtype, str] = {
     "fp32": _BUILT,

@@ -12,9 +12,9 @@ from archscope.core.documents.fit import FitDtype
 from archscope.core.errors import ModelError, UsageError
 from archscope.core.progress import Stage, show_stage
 from archscope.core.reserve import Reserve
+from archscope.core.words import InputSpec, TraceOptions
 from archscope.memory.predict import FakeModel
 from archscope.memory.saved import SavedTarget
-from archscope.core.words import InputSpec, TraceOptions
 from archscope.observation import settle_inputs
 from archscope.targets.inputs import change_batch, choose_inputs, list_shapes, make_arguments
 from archscope.targets.resolve import resolve_target

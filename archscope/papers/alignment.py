@@ -158,7 +158,6 @@ class AlignedNet(Net):
                 self.incomplete = True
         return tuple(found)
 
-
     def sum_params(self) -> str:
         """Over its own parts."""
         parts = self.trace.list_children(self.trace.root)

@@ -62,7 +62,8 @@ def suggest_module_words(text: str) -> tuple[str, ...]:
         if found is None:
             return ()
         spec, search = found, list(found.submodule_search_locations or ())
-    source = read_bytes(Path(spec.origin)) if spec is not None and (spec.origin or "").endswith(".py") else b""
+    origin = (spec.origin if spec is not None else None) or ""
+    source = read_bytes(Path(origin)) if origin.endswith(".py") else b""
     return tuple(f"{text}:{name}" for name in list_class_names(source)[:LONGEST_LIST]) or (f"{text}:NAME",)
 
 

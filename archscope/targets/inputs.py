@@ -8,13 +8,10 @@ from typing import Any, TypeGuard
 import torch
 from torch import nn
 
-from archscope.core.errors import InputSpecError, UsageError
-from archscope.core.words import InputSpec
-from archscope.modules import iterate_tensors_of
-from archscope.targets.target import InputTensor, Target, build_arguments
 from archscope.core.errors import InputSpecError, UsageError, join_words, suggest_names
 from archscope.core.input_spec import InputSpec, Sizes, iterate_sizes, map_sizes
 from archscope.core.input_words import EXACT_FORM
+from archscope.modules import iterate_tensors_of
 from archscope.targets.target import Input, InputTensor, InputValue, Target, build_arguments
 
 EXAMPLE = (

@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from archscope.core.trace import Setting, SourceSpan
 from archscope.core.input_spec import Plain, Sizes, Value
-from archscope.core.trace import Setting
+from archscope.core.trace import Setting, SourceSpan
 
 
 @dataclass(frozen=True, slots=True)

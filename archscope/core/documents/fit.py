@@ -6,7 +6,6 @@ from msgspec import Meta
 
 from archscope.core.codec import Count, Document, Entry, Shape
 
-
 FitDtype: TypeAlias = Literal["fp32", "tf32", "bf16", "fp16", "bf16-pure", "fp16-pure"]
 FIT_DTYPES: tuple[FitDtype, ...] = get_args(FitDtype)
 
