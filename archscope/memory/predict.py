@@ -81,6 +81,7 @@ class FakeModel:
                     loss = _find_loss(output) if train else None
                 if loss is not None:
                     _run_backward(loss, ledger)
+                    del loss
                     gradients = sum(_count_bytes(t.grad) for t in parameters.values() if t.grad is not None)
                     ledger.phase = "optimizer"
                     ledger.observe_peak(traits.temporary * gradients)

@@ -14,12 +14,11 @@ def find_definition(found: object, name: str = "", home: str | None = None) -> S
     """The class or function behind a target; else the line of the file `home` that binds `name`; None where unknown."""
     owner = type(found) if isinstance(found, nn.Module) else found
     if isinstance(owner, (type, types.FunctionType)) and owner.__module__.partition(".")[0] != "torch":
-        try:
-            file, line = inspect.getsourcefile(owner), inspect.getsourcelines(owner)[1]
-        except (OSError, TypeError, IndexError, SyntaxError):
-            file, line = None, 0
-        if file is not None and Path(file).is_file():
-            return _make_span(file, max(1, line), owner.__qualname__)
+        functions = [owner] if isinstance(owner, types.FunctionType) else list(vars(owner).values())
+        codes = (inspect.unwrap(item).__code__ for item in functions if isinstance(item, types.FunctionType))
+        file = next((code.co_filename for code in codes if Path(code.co_filename).is_file()), None)
+        if file is not None:
+            return find_binding(file, owner.__qualname__)
     return find_binding(home, name) if home is not None else None
 
 

@@ -140,3 +140,111 @@ def test_counts_are_read_exactly(word: str, count: int) -> None:
 def test_what_is_no_count_is_refused(word: str) -> None:
     with pytest.raises(UsageError):
         parse_count(word)
+
+
+@pytest.mark.parametrize("option", ["--max-params", "--max-macs", "--max-activations"])
+@pytest.mark.parametrize("word", ["2.3", ".5", "2.3456K", "1.0000001M", "0.0000000001G"])
+def test_a_part_of_one_is_no_limit(run: Any, option: str, word: str) -> None:
+    code, out, err = run("vgg", *CFG, option, word)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: {option} {word!r} is no whole number\n")
+    assert "5M" in err
+
+
+@pytest.mark.parametrize(("word", "count"), [("2.3M", 2_300_000), ("5.0", 5), ("2.345K", 2345), (".5k", 500)])
+def test_a_fraction_of_a_unit_is_a_whole_number(word: str, count: int) -> None:
+    assert parse_count(word) == count
+
+
+NET = """import torch
+from torch import nn
+
+
+def widen(c):
+    return 2 * c
+
+
+class Net(nn.Module):
+    def __init__(self, c=4):
+        super().__init__()
+        self.first = nn.Linear(3, c)
+        self.second = nn.Linear(c, 2)
+
+    def forward(self, x):
+        x = self.first(x)
+        return self.second(x)
+
+
+def make():
+    return nn.Sequential(nn.Linear(3, 4))
+
+
+ready = nn.Linear(3, 4)
+instance: nn.Module = Net(8)
+"""
+CLASS, FIRST, FACTORY, READY = (
+    1 + NET.splitlines().index(line)
+    for line in ("class Net(nn.Module):", "        x = self.first(x)", "def make():", "ready = nn.Linear(3, 4)")
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "net.py").write_text(NET, encoding="utf-8")
+    cells = [{"cell_type": "code", "source": NET.splitlines(keepends=True), "metadata": {}, "outputs": []}]
+    notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (tmp_path / "net.ipynb").write_text(json.dumps(notebook, indent=1), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("target", "line"),
+    [("Net", CLASS), ("make", FACTORY), ("ready", READY), ("instance", CLASS)],
+)
+def test_github_is_told_file_and_line(run: Any, folder: Path, target: str, line: int) -> None:
+    for text in (f"models/net.py:{target}", f"{folder}/models/net.py:{target}", f"models.net:{target}"):
+        code, out, _ = run(text, "--input", "2x3", "--max-params", "1", "--format", "github")
+        assert code == 1
+        assert out.startswith(f"::error file=models/net.py,line={line},title=budget-params::params ")
+
+
+def test_github_of_a_notebook_has_the_line_of_its_file(run: Any, folder: Path) -> None:
+    lines = (folder / "net.ipynb").read_text(encoding="utf-8").splitlines()
+    (line,) = [number for number, text in enumerate(lines, start=1) if "class Net" in text]
+    _, out, _ = run("net.ipynb:Net", "--input", "2x3", "--max-params", "1", "--format", "github")
+    assert out.startswith(f"::error file=net.ipynb,line={line},title=budget-params::")
+
+
+def test_github_is_told_the_call_of_the_layer_that_grew(run: Any, folder: Path) -> None:
+    words = ["models/net.py:Net", "--input", "2x3"]
+    assert main(["trace", *words, "-o", "old.json"]) == 0
+    code, out, _ = run(*words, "--arg", "c=5", "--baseline", "old.json", "--format", "github")
+    assert code == 1
+    # One unit more: 3 + 1 parameters and 2 * 3 MACs in the first layer, 2 and 2 * 2 in the second.
+    assert [line.partition(":: ")[0] for line in out.splitlines()] == [
+        f"::error file=models/net.py,line={FIRST},title=baseline-params::"
+        "params grew by 6, from 26 to 32: first +4, second +2",
+        f"::error file=models/net.py,line={FIRST},title=baseline-macs::"
+        "macs grew by 10, from 40 to 50: first +6, second +4",
+    ]
+    # A saved trace knows where its forward ran.
+    _, out, _ = run("old.json", "--max-params", "1", "--format", "github")
+    assert out.startswith(f"::error file=models/net.py,line={FIRST},title=budget-params::")
+
+
+def test_github_is_told_that_all_holds(run: Any, folder: Path) -> None:
+    words = ["--max-params", "52", "--max-macs", "80", "--format", "github"]
+    code, out, _ = run("models/net.py:Net", "--input", "2x3", *words)
+    told = "params 26 within the budget of 52 (50.0 %25); macs 40 within the budget of 80 (50.0 %25)"
+    assert (code, out) == (0, f"::notice file=models/net.py,line={CLASS},title=budget::all budgets hold: {told}\n")
+    code, out, _ = run("vgg", *CFG, "--max-params", "448", "--format", "github")
+    assert out == "::notice title=budget::all budgets hold: params 224 within the budget of 448 (50.0 %25)\n"
+    assert code == 0
+
+
+def test_other_formats_are_as_they_were(run: Any, folder: Path) -> None:
+    code, out, _ = run("models/net.py:Net", "--input", "2x3", "--max-params", "1")
+    assert code == 1
+    assert out.startswith("error: params 26 exceed the budget of 1 by 25\n")
