@@ -37,7 +37,7 @@ def fit(
         str,
         typer.Option(
             metavar="DTYPE",
-            help="fp32, tf32, bf16 or fp16 (autocast), bf16-pure or fp16-pure (weights, gradients and inputs held in it).",
+            help="fp32, tf32, bf16 or fp16 (autocast), bf16-pure or fp16-pure (weights, gradients and inputs too).",
         ),
     ] = "fp32",
     reserve: Annotated[

@@ -166,7 +166,8 @@ def _explain(fit: Fit) -> Iterator[str]:
     if limit is not None and above is not None:
         excess = above + fit.reserve_bytes - limit
         beside = "with the reserve, " if fit.reserve_bytes else ""
-        yield f"{beside}batch {format_exact(fit.batch + 1)} would exceed {format_memory(limit)} by {format_bytes(excess)}"
+        overrun = f"would exceed {format_memory(limit)} by {format_bytes(excess)}"
+        yield f"{beside}batch {format_exact(fit.batch + 1)} {overrun}"
     if fit.training:
         yield f"a step after the first, gradients set to None before it; {_PRECISIONS[fit.request.dtype]}"
     elif fit.request.dtype != "fp32":

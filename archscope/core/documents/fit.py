@@ -39,7 +39,7 @@ class FitDocument(Document, frozen=True, tag="archscope.fit/1"):
     optimizer: Literal["sgd", "momentum", "adam", "adamw"] | None
     """null for inference"""
     dtype: FitDtype
-    """bf16 and fp16 are autocast; with -pure weights, gradients and inputs are held in it; tf32 takes what fp32 takes"""
+    """bf16, fp16: autocast; with -pure weights, gradients and inputs are held in it; tf32 takes what fp32 takes"""
     memory_bytes: Count | None
     """what --memory named; null without it"""
     batch: Annotated[int, Meta(ge=1)]
