@@ -55,17 +55,17 @@ class FakeModel:
         else:
             assert source.build is not None, "a source has a constructor or an instance"
             blank = construct_on_meta(source.build, MetaExecutor())
-        weights = find_weight_dtype(dtype)
-        state = {id(t) for t in (*blank.parameters(), *blank.buffers()) if t.is_floating_point()} if weights else {}
+        self._narrow = find_weight_dtype(dtype)
+        state = {id(tensor) for tensor in (*blank.parameters(), *blank.buffers())}
         self.module, self.notes = copy_module(
-            blank, lambda tensor: self._convert(tensor, weights if id(tensor) in state else None)
+            blank, lambda tensor: self._convert_state(tensor) if id(tensor) in state else self._convert(tensor)
         )
 
     def predict(self, inputs: MakeInputs, *, train: bool, optimizer: str = "sgd") -> MemoryPrediction:
         """What one pass over `inputs` needs; see `predict_memory`."""
         traits = find_optimizer(optimizer)
         module = set_training(self.module, train)
-        args, kwargs = map_tensors(inputs(module, torch.device("meta")), self._convert)
+        args, kwargs = map_tensors(inputs(module, torch.device("meta")), self._convert_state)
         parameters = {id(tensor): tensor for tensor in iterate_parameters(module)}
         buffers = {id(tensor): tensor for tensor in iterate_buffers(module)}
         state = [*parameters.values(), *buffers.values()]
@@ -101,6 +101,10 @@ class FakeModel:
             layers=saved.layers,
             uncounted=tuple(ledger.uncounted),
         )
+
+    def _convert_state(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Of a parameter, buffer or input: narrow where the weights are to be held so."""
+        return self._convert(tensor, self._narrow if tensor.is_floating_point() else None)
 
     def _convert(self, tensor: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
         with self._mode:

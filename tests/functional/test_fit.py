@@ -121,6 +121,13 @@ def test_narrow_weights_save_what_a_real_step_saves(dtype: str, narrow: torch.dt
         assert found.parameter_bytes == found.gradient_bytes == 2 * sum(p.numel() for p in model.parameters())
 
 
+def test_inputs_are_as_narrow_as_the_weights() -> None:
+    image = ((torch.empty(5, 3, device="meta"),), {})
+    found = predict_memory(lambda: nn.Linear(3, 4), lambda module, device: image, train=True, dtype="bf16-pure")
+    assert found.saved_activation_bytes == 2 * 5 * 3
+    assert found.optimizer_bytes == 0
+
+
 def test_autocast_by_hand_and_tf32_as_float32() -> None:
     def build() -> nn.Module:
         return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
