@@ -122,7 +122,7 @@ def test_narrow_weights_save_what_a_real_step_saves(dtype: str, narrow: torch.dt
 
 
 def test_inputs_are_as_narrow_as_the_weights() -> None:
-    image = ((torch.empty(5, 3, device="meta"),), {})
+    image: Any = ((torch.empty(5, 3, device="meta"),), {})
     found = predict_memory(lambda: nn.Linear(3, 4), lambda module, device: image, train=True, dtype="bf16-pure")
     assert found.saved_activation_bytes == 2 * 5 * 3
     assert found.optimizer_bytes == 0
