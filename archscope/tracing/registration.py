@@ -176,7 +176,7 @@ def _judge_shared(root: nn.Module, usage: Usage) -> list[Finding]:
     """One instance with parameters that one module holds under several names and that is called several times.
 
     Instances that different modules hold, such as the position encodings of CoaT or tied embeddings, are handed over
-    on purpose.
+    on purpose. What several modules of one class do alike is one finding.
     """
     entries: dict[tuple[int, str], list[str]] = {}
     modules = {}
@@ -184,33 +184,45 @@ def _judge_shared(root: nn.Module, usage: Usage) -> list[Finding]:
         entries.setdefault((id(module), path.rpartition(".")[0]), []).append(path)
         modules[path] = module
     calls = Counter(id(call.module) for call in usage.recorder.calls)
-    findings = []
+    alike: dict[tuple[object, ...], list[_Shared]] = {}
     for (key, parent), names in entries.items():
         module = modules[names[0]]
-        if len(names) > 1 and _list_parameters([module]) and (calls[key] > 1 or not usage.complete):
-            findings.append(_tell_shared(names, module, modules[parent], calls[key]))
-    return findings
+        if len(names) > 1 and (calls[key] > 1 or not usage.complete) and _list_parameters([module]):
+            shared = _Shared(names, module, modules[parent], calls[key])
+            relative = tuple(name.rpartition(".")[2] for name in names)
+            alike.setdefault((type(shared.parent), relative, type(module)), []).append(shared)
+    return [_tell_shared(group[0], len(group) - 1) for group in alike.values()]
 
 
-def _tell_shared(names: Sequence[str], module: nn.Module, parent: nn.Module, calls: int) -> Finding:
-    kind = type(module).__name__
-    elements = sum(map(element_count, _list_parameters([module])))
-    times = f"called {calls} times " if calls > 1 else ""
-    statistics = ", and one set of running statistics" if _has_statistics(module) else ""
-    count = len(names)
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """One instance that `parent` holds under several names."""
+
+    names: Sequence[str]
+    module: nn.Module
+    parent: nn.Module
+    calls: int
+
+
+def _tell_shared(shared: _Shared, more: int) -> Finding:
+    """A warning for `[block] * 3` and for BatchNorm; `a = b = Linear(...)` is as likely to be meant."""
+    kind, count = type(shared.module).__name__, len(shared.names)
+    listed = isinstance(shared.parent, CONTAINERS)
+    elements = format_exact(sum(map(element_count, _list_parameters([shared.module]))))
+    times = f"called {shared.calls} times " if shared.calls > 1 else ""
+    statistics = ", and one set of running statistics" if _has_statistics(shared.module) else ""
+    alike = f" (the same in {more} more {type(shared.parent).__name__})" if more else ""
     each = (
-        f"[{kind}(...) for _ in range({count})], not [{kind}(...)] * {count}"
-        if isinstance(parent, CONTAINERS)
-        else f"a {kind} for each name"
+        f"[{kind}(...) for _ in range({count})], not [{kind}(...)] * {count}" if listed else f"a {kind} for each name"
     )
     return Finding(
-        severity="warning",
+        severity="warning" if listed or isinstance(shared.module, _BatchNorm) else "note",
         code="shared-module",
-        message=f"{_join(names)} are one {kind}, {times}with the same {format_exact(elements)} parameters{statistics}",
-        place=names[0],
+        message=f"{_join(shared.names)} are one {kind}, {times}with the same {elements} parameters{statistics}{alike}",
+        place=shared.names[0],
         expected="an instance for each name",
         measured=f"{count} names, one instance",
-        remedy=f"where each is to learn its own, make {each}; where they are meant to be one, give it one name",
+        remedy=f"where each is to learn its own, make {each}",
     )
 
 

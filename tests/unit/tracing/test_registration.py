@@ -302,7 +302,22 @@ class TestSharing:
             def forward(self, x: torch.Tensor) -> torch.Tensor:
                 return self.second(self.first(x))
 
-        assert "first and second are one Conv2d" in find_one(Two(), "shared-module").message
+        finding = find_one(Two(), "shared-module")
+        assert finding.severity == "note"  # `a = b = Conv2d(...)` is as likely to be meant
+        assert "first and second are one Conv2d, called 2 times with the same 12 parameters" in finding.message
+        assert "(the same in 2 more Two)" in find_one(nn.Sequential(Two(), Two(), Two()), "shared-module").message
+
+    def test_one_batch_norm_under_two_names(self) -> None:
+        class Two(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.conv = nn.Conv2d(3, 3, 1)
+                self.bn1 = self.bn2 = nn.BatchNorm2d(3)
+
+            def forward(self, x: torch.Tensor) -> torch.Tensor:
+                return self.bn2(self.conv(self.bn1(x)))
+
+        assert find_one(Two(), "shared-module").severity == "warning"
 
     def test_one_batch_norm_after_two_layers(self) -> None:
         class Shared(nn.Module):
