@@ -56,6 +56,9 @@ def trace(
 ) -> Summary:
     """Trace one forward pass of a module, or of a target named in words. The module is left exactly as it was.
 
+    The summary's `findings` are what a reviewer would object to: layers and parameters that are not registered, shared
+    by accident or never used, plain tensors that `.to` leaves behind, BatchNorm on one image.
+
     Args:
         target: a module; or a name or path, whose module is built on meta, without weights and without memory.
         args: positional inputs of forward. Only shapes and dtypes matter where the pass runs on meta; so shapes stand
