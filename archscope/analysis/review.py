@@ -90,7 +90,8 @@ def _judge_single_images(trace: Trace, norms: Sequence[_Norm]) -> Iterator[Findi
     yield Finding(
         severity="note",
         code="batchnorm-single-image",
-        message=f"batch 1 in training mode: {len(paths)} {layers} statistics from one image ({_join(paths)}; "
+        message=f"batch 1{' in training mode' * trace.training}: {len(paths)} {layers} statistics from one image "
+        f"({_join(paths)}; "
         f"{format_exact(fewest)} values per channel{' at the fewest' * (len(paths) > 1)})",
         place=paths[0],
         expected="a batch of several images",

@@ -27,6 +27,7 @@ class TestBatchNorm:
     def test_without_running_statistics_also_in_eval(self) -> None:
         (finding,) = find(nn.BatchNorm2d(3, track_running_stats=False))
         assert finding.code == "batchnorm-single-image"
+        assert finding.message.startswith("batch 1: 1 BatchNorm layer takes its statistics from one image")
 
     def test_other_norms_are_none(self) -> None:
         norms = (nn.InstanceNorm2d(3, track_running_stats=True), nn.GroupNorm(1, 3), nn.LayerNorm(8))
