@@ -72,6 +72,15 @@ def count_4bit(op: OpRecord, operator: Operator) -> int:
     return elements(shape(op, *operator.data)) * integer(op, "out_features")
 
 
+def count_each(op: OpRecord, operator: Operator) -> int:
+    """Two lists of matrices, the first with the first, ...: the sum of their products."""
+    left, right = (
+        [ref.shape for ref in op.inputs if ref.spec.key.split(".")[0] == names[0].split(".")[0]]
+        for names in (operator.data, operator.weight)
+    )
+    return sum(elements(one) * other[-1] for one, other in zip(left, right, strict=True))
+
+
 _COUNTS: dict[str, Count] = {
     "product": count_product,
     "vector product": count_vector,
@@ -88,5 +97,6 @@ FORMULAS: dict[str, Formula] = {
     # Operations that only linear layers use: their outputs are activations whatever their weight looks like.
     "linear": Formula(count_linear, count_outputs),
     "packed linear": Formula(count_packed_linear, count_outputs),
+    "products one by one": Formula(count_each),
     "linear backward": Formula(count_linear_backward),
 }

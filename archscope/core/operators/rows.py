@@ -57,6 +57,9 @@ register_all("product", "_grouped_mm _scaled_grouped_mm _scaled_grouped_mm_v2", 
 register_all("product", "addr", formula="outer product", data=("vec1",), weight=("vec2",), bias=("self",), **_ODD)
 register_all("product", "ger", formula="outer product", weight=("vec2",), **_ODD)
 register_all("product", "_trilinear", formula="trilinear", data=("i1",), weight=("i2", "i3"), **_ODD)
+register_all(
+    "product", "_foreach_mm", formula="products one by one", data=("self.0",), weight=("mat2.0",), **_ODD
+)  # fmt: skip
 register_all("product", "mv", formula="vector product", weight=("vec",))
 register_all("product", "addmv", formula="vector product", data=("mat",), weight=("vec",), bias=("self",))
 register_all("product", "dot", formula="vector product", weight=("tensor",), title="")
