@@ -269,7 +269,7 @@ class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call
             producer = self.values.producer_of(self.values.number_of(tensor))
             since = -1 if producer is None else producer
             for write in self._writes.find(tensor, since, output if is_view else None):
-                self.edges.append(Edge(write.index, index, write.value))
+                self.edges.append(Edge(write.op, index, write.value))
 
     def _write_mutations(self, info: OperatorInfo, args: Any, kwargs: dict[str, Any], index: int) -> None:
         if not info.mutated:

@@ -9,8 +9,8 @@ import torch
 class Write(NamedTuple):
     """One operation that wrote to a part of a storage."""
 
-    index: int
-    """Of the operation."""
+    op: int
+    """Its index."""
     value: int
     """Number of the value that it wrote."""
     start: int
@@ -46,10 +46,10 @@ class WriteLog:
         if not _has_storage(tensor):
             return []
         writes = self._writes.get(tensor.untyped_storage()._cdata)
-        if writes is None or writes[-1].index <= since:
+        if writes is None or writes[-1].op <= since:
             return []
         start, end = _find_extent(tensor if seen is None else seen)
-        return [write for write in writes if write.index > since and write.start < end and start < write.end]
+        return [write for write in writes if write.op > since and write.start < end and start < write.end]
 
     def _forget(self, key: int) -> None:
         self._writes.pop(key, None)

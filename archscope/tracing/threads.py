@@ -63,7 +63,7 @@ class Watch:
         self.is_open = True
         self.tasks: list[Task] = []
         self.dispatch_modes = _get_current_dispatch_mode_stack()
-        self.function_modes = _get_current_function_mode_stack()
+        self.function_modes: list[Any] = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]
         self.gradients = torch.is_grad_enabled()
 
     def close(self) -> list[Task]:
@@ -109,7 +109,7 @@ def _enter_modes(watch: Watch, stack: ExitStack) -> None:
     if not watch.gradients:
         stack.enter_context(torch.no_grad())
     for function_mode in watch.function_modes:
-        _push_function_mode(function_mode)
+        _push_function_mode(function_mode)  # type: ignore[no-untyped-call]
         stack.callback(_pop_function_mode)
     for mode in watch.dispatch_modes:
         _push_mode(mode)

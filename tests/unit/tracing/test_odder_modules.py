@@ -311,7 +311,7 @@ def test_scripted_parts_keep_what_is_trainable(mode: Any, locked: bool) -> None:
 
     module = Mixed()
     if locked:
-        module.lock = threading.Lock()
+        module.__dict__["lock"] = threading.Lock()
     trace = archscope.trace(module, torch.zeros(3, 4), mode=mode).trace
     assert (trace.totals.params, trace.totals.trainable_params) == (20 + 61 + 14, 20 + 61 - 20 + 14)
     assert [layer.trainable_params for layer in trace.layers] == [75, 20, 41, 14]

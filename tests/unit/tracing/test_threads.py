@@ -129,9 +129,9 @@ CASES = [
 @pytest.fixture(autouse=True)
 def patches() -> Iterator[None]:
     """Whatever happens, nothing stays wrapped."""
-    before = (threading.Thread.start, ThreadPoolExecutor.submit, nn.Module.__call__, Pool._map_async)
+    before = (threading.Thread.start, ThreadPoolExecutor.submit, nn.Module.__call__, vars(Pool)["_map_async"])
     yield
-    assert (threading.Thread.start, ThreadPoolExecutor.submit, nn.Module.__call__, Pool._map_async) == before
+    assert (threading.Thread.start, ThreadPoolExecutor.submit, nn.Module.__call__, vars(Pool)["_map_async"]) == before
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit")

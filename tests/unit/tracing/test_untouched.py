@@ -12,7 +12,7 @@ from torch import nn
 import archscope
 from archscope.core.words import TraceOptions
 from archscope.observation import observe_call
-from archscope.tracing.calls import current_observer
+from archscope.tracing.threads import local
 
 
 class Stateful(nn.Module):
@@ -63,7 +63,7 @@ def test_nothing_is_touched_when_forward_raises(fingerprint: Callable[..., Any],
     with pytest.raises(expected):
         archscope.trace(module, image)
     assert fingerprint(module, image) == before
-    assert current_observer() is None
+    assert (local.watch, local.hidden) == (None, False)
 
 
 def test_hooks_of_the_user_run_and_stay() -> None:
