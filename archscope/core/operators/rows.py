@@ -58,16 +58,13 @@ register_all("product", "addr", formula="outer product", data=("vec1",), weight=
 register_all("product", "ger", formula="outer product", weight=("vec2",), **_ODD)
 register_all("product", "_trilinear", formula="trilinear", data=("i1",), weight=("i2", "i3"), **_ODD)
 register_all(
-    "product", "_foreach_mm", formula="products one by one", data=("self.0",), weight=("mat2.0",), **_ODD
+    "product", "_foreach_mm", formula="products one by one", data=("self.0", "self"), weight=("mat2.0", "mat2"), **_ODD
 )  # fmt: skip
 register_all("product", "mv", formula="vector product", weight=("vec",))
 register_all("product", "addmv", formula="vector product", data=("mat",), weight=("vec",), bias=("self",))
 register_all("product", "dot", formula="vector product", weight=("tensor",), title="")
 register_all("product", "vdot", formula="vector product", weight=("other",), title="")
 register_all("product", "linalg_vecdot", formula="vector product", data=("x",), weight=("y",), **_ODD)
-register_all(
-    "product", "affine_grid_generator cudnn_affine_grid_generator", formula="product by width", data=("theta",), **_ODD
-)  # fmt: skip
 register_all("product", "linear mkldnn_linear", formula="linear", data=("input", "self"), weight=("weight",))
 register_all(
     "product",
@@ -130,6 +127,11 @@ register_all("encoder", "_native_multi_head_attention _triton_multi_head_attenti
 register_all("encoder", "_transformer_encoder_layer_fwd", formula="encoder layer")
 register_all("recurrent", "mkldnn_rnn_layer _cudnn_rnn miopen_rnn _lstm_mps lstm gru rnn_tanh rnn_relu")
 register_all("other", "_thnn_fused_lstm_cell", reading="attention")
+
+# Every position of the grid, which the kernel makes itself, meets the matrix `theta`.
+register_all(
+    "product", "affine_grid_generator cudnn_affine_grid_generator", formula="product by width", data=("theta",), **_ODD
+)
 
 # Pools.
 register_all(
