@@ -118,6 +118,8 @@ class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call
         self.ops: list[OpRecord] = []
         self.edges: list[Edge] = []
         self._writes = WriteLog()
+        self._suspects: list[tuple[torch.Tensor, int]] = []
+        """Operands of the present operation that are older than the last write, and who made them."""
         self.failed: RecordedCall | None = None
         self.failed_sources: tuple[SourceSpan, ...] = ()
         self._failed_error: BaseException | None = None
@@ -215,9 +217,10 @@ class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call
             output = self.executor.run(func, info, args, kwargs)
         except BaseException:
             del self.edges[first_edge:]  # there is no such operation
+            self._suspects.clear()
             raise
-        if self._writes:
-            self._follow_aliases(info, list_operands(args, kwargs), output, index)
+        if self._suspects:
+            self._follow_aliases(info, output, index)
         self._write_mutations(info, args, kwargs, index)
         task = self._find_task(call)
         if task is not None:
@@ -259,17 +262,20 @@ class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call
     def _read_value(self, key: str, tensor: torch.Tensor, index: int) -> ValueRef:
         ref = self.values.refer(key, tensor)
         self.values.touched.add(ref.value)
-        self.edges.append(Edge(self.values.producer_of(ref.value), index, ref.value))
+        producer = self.values.producer_of(ref.value)
+        self.edges.append(Edge(producer, index, ref.value))
+        since = -1 if producer is None else producer
+        if since < self._writes.last:
+            self._suspects.append((tensor, since))
         return ref
 
-    def _follow_aliases(self, info: OperatorInfo, operands: list[torch.Tensor], output: Any, index: int) -> None:
+    def _follow_aliases(self, info: OperatorInfo, output: Any, index: int) -> None:
         """Edges from the operations that wrote to an operand by another view of its storage; a view reads its part."""
         is_view = info.known is not None and info.known.view and isinstance(output, torch.Tensor)
-        for tensor in operands:
-            producer = self.values.producer_of(self.values.number_of(tensor))
-            since = -1 if producer is None else producer
+        for tensor, since in self._suspects:
             for write in self._writes.find(tensor, since, output if is_view else None):
                 self.edges.append(Edge(write.op, index, write.value))
+        self._suspects.clear()
 
     def _write_mutations(self, info: OperatorInfo, args: Any, kwargs: dict[str, Any], index: int) -> None:
         if not info.mutated:

@@ -24,12 +24,12 @@ class WriteLog:
     def __init__(self) -> None:
         self._writes: dict[int, list[Write]] = {}
         self._watched: dict[int, weakref.ref[torch.UntypedStorage]] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._writes)
+        self.last = -1
+        """Index of the last operation that wrote."""
 
     def note(self, tensor: torch.Tensor, index: int, value: int) -> None:
         """Operation `index` wrote `value` to the tensor."""
+        self.last = index
         if not _has_storage(tensor):
             return
         storage = tensor.untyped_storage()
@@ -43,9 +43,10 @@ class WriteLog:
 
     def find(self, tensor: torch.Tensor, since: int, seen: torch.Tensor | None = None) -> list[Write]:
         """Writes after operation `since` to what the tensor, or of it the view `seen`, looks at."""
-        if not _has_storage(tensor):
+        try:
+            writes = self._writes.get(tensor.untyped_storage()._cdata)
+        except NotImplementedError:  # sparse
             return []
-        writes = self._writes.get(tensor.untyped_storage()._cdata)
         if writes is None or writes[-1].op <= since:
             return []
         start, end = _find_extent(tensor if seen is None else seen)
