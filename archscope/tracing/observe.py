@@ -61,6 +61,8 @@ def observe_forward(subject: TracedModule, executor: Executor) -> Observation:
         except Exception as raised:  # noqa: BLE001  returned to the caller with the trace
             error = raised
     recorder.settle()
+    if error is not None:
+        error = recorder.accuse_thread() or error
     if error is None and executor.data_dependent is not None:
         # The code went on without values that nobody has: what it did then is a guess.
         error, output = executor.data_dependent, None
@@ -124,9 +126,16 @@ def _build_trace(
         state=state.list_state(recorder.values),
         totals=state.totals(),
         never_called=() if error else state.list_untouched(recorder.values, (call.module for call in recorder.calls)),
-        notes=subject.notes,
+        notes=(*subject.notes, *_describe_thread_error(recorder, error)),
         failure=_build_failure(recorder, paths, error),
     )
+
+
+def _describe_thread_error(recorder: Recorder, error: Exception | None) -> tuple[str, ...]:
+    found = recorder.thread_error
+    if found is None or found is error:
+        return ()
+    return (f"a thread that forward started ended with {type(found).__name__}: {found}",)
 
 
 def _build_layer(call: RecordedCall, state: StateInventory, paths: dict[int, str]) -> LayerCall:

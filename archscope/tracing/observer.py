@@ -159,6 +159,10 @@ class ForwardObserver(Generic[Call]):
         """This thread goes back to where it was."""
         self._here.cursor = previous
 
+    def take_thread_error(self, error: Exception) -> bool:
+        """A thread ends with an error that nobody catches: Python prints it."""
+        return False
+
     def note_unfinished(self, tasks: Sequence[Task]) -> None:
         """These were still at work when the pass had ended."""
 

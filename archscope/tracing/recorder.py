@@ -126,6 +126,9 @@ class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call
         self._sources = SourceFinder()
         self._lock = threading.RLock()
         self._task_count = 0
+        self.thread_error: Exception | None = None
+        """With which a thread ended first that forward had started."""
+        self._thread_failure: tuple[RecordedCall | None, tuple[SourceSpan, ...]] = (None, ())
         self._op_tasks: dict[int, Task] = {}
 
     # --- threads ------------------------------------------------------------------------------------------------
@@ -137,6 +140,19 @@ class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call
             moment = (len(self.ops), len(self.calls) - 0.5, self._task_count)
             around = self._find_task(self.innermost)
             return Task(self.innermost, (*(() if around is None else around.key), moment))
+
+    def take_thread_error(self, error: Exception) -> bool:
+        """Keep the first, and where it happened: forward may go on, and fail for want of what the thread owed it."""
+        if self.thread_error is None:
+            self.thread_error = error
+            self._thread_failure = self.failed, self.failed_sources
+        return True
+
+    def accuse_thread(self) -> Exception | None:
+        """The error of a thread, which from now on is the failure of the pass."""
+        if self.thread_error is not None:
+            self.failed, self.failed_sources = self._thread_failure
+        return self.thread_error
 
     def note_unfinished(self, tasks: Sequence[Task]) -> None:
         """What they go on to do nobody will see, and the trace says so."""

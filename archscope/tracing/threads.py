@@ -51,6 +51,9 @@ class ThreadObserver(Protocol):
     def leave_task(self, previous: Any) -> None:
         """This thread is done with it."""
 
+    def take_thread_error(self, error: Exception) -> bool:
+        """A thread ends with an error that nobody catches; whether the observer tells people, and Python need not."""
+
     def note_unfinished(self, tasks: Sequence[Task]) -> None:
         """The pass has ended, and these had not."""
 
@@ -168,7 +171,11 @@ def _followed_start(self: threading.Thread) -> None:
 
     def run() -> None:
         _put_back(self, own)
-        followed()
+        try:
+            followed()
+        except Exception as error:
+            if not watch.observer.take_thread_error(error):
+                raise
 
     self.run = run  # type: ignore[method-assign]
     try:

@@ -232,6 +232,45 @@ def test_an_error_in_a_thread_is_told_as_the_layers() -> None:
         archscope.trace(Branches(run), X)
 
 
+def test_an_error_that_a_thread_dies_of_is_told_and_not_its_consequence(capfd: pytest.CaptureFixture[str]) -> None:
+    """Forward goes on and fails for want of what the thread owed it."""
+
+    def run(net: Branches, x: Tensor) -> list[Tensor]:
+        found: list[Tensor] = []
+        thread = threading.Thread(target=lambda: found.append(net.c(x)))
+        thread.start()
+        thread.join()
+        return [found[0], found[0]]
+
+    with pytest.raises(ArchscopeError, match=r"c \(Linear\) failed on 3x4"):
+        archscope.trace(Branches(run), X)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_thread_that_reads_values_is_traced_for_real() -> None:
+    def run(net: Branches, x: Tensor) -> list[Tensor]:
+        found: list[Tensor] = []
+        thread = threading.Thread(target=lambda: found.append(net.b(x[: int(torch.rand(1).sum() * 0) + 3])))
+        thread.start()
+        thread.join()
+        return [net.a(x), found[0]]
+
+    summary = archscope.trace(Branches(run), X)
+    assert (summary.trace.mode, summary.costs.macs) == ("real", MACS)
+
+
+def test_a_thread_that_dies_of_an_error_nobody_minds() -> None:
+    def run(net: Branches, x: Tensor) -> list[Tensor]:
+        thread = threading.Thread(target=lambda: 1 / 0)
+        thread.start()
+        thread.join()
+        return [net.a(x), net.b(x)]
+
+    summary = archscope.trace(Branches(run), X)
+    assert summary.costs.macs == MACS
+    assert "a thread that forward started ended with ZeroDivisionError: division by zero" in str(summary)
+
+
 FORKED = """
 import warnings
 
