@@ -9,8 +9,8 @@ from torch.nn.parameter import is_lazy
 
 from archscope.core.trace import Setting, StateTensor, StateTotals
 from archscope.modules import iterate_buffers, iterate_parameters, name_buffers, name_parameters
-from archscope.tracing.recorder import ValueTable, dtype_name
 from archscope.tracing.structure import is_plain, to_setting
+from archscope.tracing.values import ValueTable, dtype_name
 
 
 class StateInventory:
