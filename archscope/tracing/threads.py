@@ -68,6 +68,7 @@ class Watch:
         self.dispatch_modes = _get_current_dispatch_mode_stack()
         self.function_modes: list[Any] = _get_current_function_mode_stack()  # type: ignore[no-untyped-call]
         self.gradients = torch.is_grad_enabled()
+        self.saving_hooks: Any = torch._C._autograd._top_saved_tensors_default_hooks(True)
 
     def close(self) -> list[Task]:
         """Wait a little for what still runs, then see nothing more; the tasks that had not ended."""
@@ -111,6 +112,8 @@ def _enter_modes(watch: Watch, stack: ExitStack) -> None:
     """Push the modes as they are: to enter them again would change what they remember of their own thread."""
     if not watch.gradients:
         stack.enter_context(torch.no_grad())
+    if watch.saving_hooks is not None:
+        stack.enter_context(torch.autograd.graph.saved_tensors_hooks(*watch.saving_hooks))
     for function_mode in watch.function_modes:
         _push_function_mode(function_mode)  # type: ignore[no-untyped-call]
         stack.callback(_pop_function_mode)

@@ -306,3 +306,37 @@ def test_two_traces_in_two_threads_stay_apart() -> None:
     with ThreadPoolExecutor(4) as pool:
         found = [pool.submit(archscope.trace, Branches(use_executor), X) for _ in range(8)]
         assert [future.result().costs.macs for future in found] == [MACS] * 8
+
+
+def test_fit_sees_what_threads_keep_for_the_backward_pass(tmp_path: Any) -> None:
+    """The same two convolutions one after the other, and in threads."""
+    text = """
+import torch
+from concurrent.futures import ThreadPoolExecutor
+from torch import nn
+
+
+class One(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Conv2d(3, 8, 3), nn.Conv2d(3, 8, 3)
+
+    def forward(self, x):
+        return (self.a(x) * self.b(x)).sum((1, 2, 3))
+
+
+class Two(One):
+    def forward(self, x):
+        with ThreadPoolExecutor(2) as pool:
+            a, b = pool.map(lambda module: module(x), (self.a, self.b))
+        return (a * b).sum((1, 2, 3))
+"""
+    (tmp_path / "nets.py").write_text(text)
+    one, two = (
+        archscope.fit(f"{tmp_path / 'nets.py'}:{name}", batch=2, training=True, inputs="3x32x32").fit.prediction
+        for name in ("One", "Two")
+    )
+    # The image, which both convolutions keep, and their outputs, which the product keeps.
+    kept = 4 * (2 * 3 * 32 * 32 + 2 * (2 * 8 * 30 * 30))
+    assert two.saved_activation_bytes == one.saved_activation_bytes == kept
+    assert (two.peak_bytes, two.gradient_bytes) == (one.peak_bytes, one.gradient_bytes)
