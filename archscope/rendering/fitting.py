@@ -6,6 +6,8 @@ is still too wide stands in several tables, one beneath the other, each with the
 wrapped. A pipe takes `PIPE_WIDTH` columns and leaves nothing out: long texts go to notes there too.
 """
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
@@ -27,6 +29,7 @@ LARGEST_LEAD = 0.6
 """Of a line that the names of the rows may take where a table stands in several parts."""
 LONGEST_WORD = 20
 """Longer first words of a flexible column do not hold it wide where they may stand in a note."""
+_REFERENCE = re.compile(r" \[(\d+)\]$")
 WIDEST_REFERENCE = len("[99]")
 
 
@@ -71,6 +74,7 @@ class Fitting:
         self.width = options.width or PIPE_WIDTH
         self.prefixes = list(_draw_branches(table.rows, glyphs))
         self.placed = [place_cells(table, row) for row in table.rows]
+        self._own = _find_own_notes(table)
         shares = any(column.kind == "share" for column in table.columns)
         bar = WIDE_BAR_CELLS if options.width is not None and options.width >= WIDE else BAR_CELLS
         self._bar = bar if options.bars and shares else 0
@@ -220,7 +224,8 @@ class Fitting:
         """The text of a cell as it will be shown, its tree lines and signs included."""
         prefix = self.prefixes[number] if start == 0 else ""
         if self._is_moved(fit, start, cell):
-            return prefix + fit.notes.refer(self._write_note(fit, number))
+            own, text = self._own.get(number), self._write_note(fit, number)
+            return prefix + (fit.notes.refer(text) if own is None else fit.notes.put_before(own, text))
         return prefix + self._shorten(fit, start, cell)
 
     def _shorten(self, fit: Fit, start: int, cell: Cell) -> str:
@@ -238,7 +243,7 @@ class Fitting:
             for start, cell in self.placed[number]
             if self._is_moved(fit, start, cell)
         }
-        if len(fit.noted) == 1:
+        if len(fit.noted) == 1 and number not in self._own:
             return next(iter(moved.values()))
         return SEPARATOR.join(f"{title}: {text}" for title, text in moved.items())
 
@@ -260,6 +265,18 @@ class Fitting:
         """Columns of the whole table."""
         bars = sum(self.table.columns[index].kind == "share" for index in fit.columns) if fit.bar else 0
         return self.measure_span(fit, fit.columns) + bars * (fit.bar + 1)
+
+
+def _find_own_notes(table: Table) -> dict[int, int]:
+    """The numbers of the notes that one row alone refers to, by the row: `wrong [3]`."""
+    found = {
+        number: int(reference[1])
+        for number, row in enumerate(table.rows)
+        for cell in row.cells
+        if (reference := _REFERENCE.search(cell.text))
+    }
+    counts = Counter(found.values())
+    return {number: reference for number, reference in found.items() if counts[reference] == 1}
 
 
 def _draw_branches(rows: Iterable[Row], glyphs: Glyphs) -> Iterator[str]:

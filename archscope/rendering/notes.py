@@ -23,16 +23,24 @@ class Notes:
         self._written = tuple(written)
         self._last = max((int(found[1]) for note in written if (found := _NUMBERED.match(note))), default=0)
         self._numbers: dict[str, int] = {}
+        self._before: dict[int, str] = {}
+        """What comes before the text of a note that the table has of its own, by its number."""
 
     def copy(self) -> "Notes":
         """The same notes, to try something."""
         other = Notes(self._written)
-        other._numbers = dict(self._numbers)
+        other.adopt(self)
         return other
 
     def adopt(self, other: "Notes") -> None:
         """Take what was tried."""
         self._numbers = dict(other._numbers)
+        self._before = dict(other._before)
+
+    def put_before(self, number: int, text: str) -> str:
+        """`[4]`, the table's own note of that number, which from now on begins with `text`."""
+        self._before[number] = text
+        return f"[{number}]"
 
     def refer(self, text: str) -> str:
         """`[4]`, which stands for `text`."""
@@ -42,9 +50,14 @@ class Notes:
         """All of them: the numbered ones follow each other."""
         numbered = [place for place, note in enumerate(self._written) if _NUMBERED.match(note)]
         end = numbered[-1] + 1 if numbered else 0
-        yield from self._written[:end]
+        yield from map(self._write_own, self._written[:end])
         yield from (f"[{number}] {text}" for text, number in self._numbers.items())
         yield from self._written[end:]
+
+    def _write_own(self, note: str) -> str:
+        found = _NUMBERED.match(note)
+        before = self._before.get(int(found[1])) if found else None
+        return note if found is None or before is None else f"{found[0]}{before}{SEPARATOR}{note[found.end() :]}"
 
 
 def wrap_note(note: str, width: int) -> Iterator[str]:

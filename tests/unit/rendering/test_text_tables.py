@@ -1,4 +1,4 @@
-"""Text tables: never wrapped in a pipe, fitted to a terminal, readable in every encoding."""
+"""Text tables: whole in a pipe, fitted to a terminal, readable in every encoding."""
 
 import re
 from typing import Any

@@ -33,6 +33,20 @@ class TestNotes:
         assert lines[-1] == "last"
         assert lines[4:6] == ["[1] odd", "[2] wrong"]
 
+    def test_they_go_before_the_note_that_is_the_rows_alone(self) -> None:
+        columns = (Column("id", "figure"), Column("a", "printed", noted=True), Column("v", "verdict"))
+        rows = [("x", LONG, "wrong [1]"), ("y", LONG, "odd [2]"), ("z", "34M", "odd [2]")]
+        notes = ("[1] seen", "[2] shared")
+        table = Table("", columns, tuple(Row(tuple(map(Cell, row))) for row in rows), notes)
+        lines = render(table, width=40).splitlines()
+        assert [line.split() for line in lines[2:5]] == [
+            ["x", "[1]", "wrong", "[1]"],
+            ["y", "[3]", "odd", "[2]"],
+            ["z", "34M", "odd", "[2]"],
+        ]
+        told = " ".join(lines[6:])
+        assert told == f"[1] printed: {LONG} · seen [2] shared [3] {LONG}"
+
     def test_the_same_text_has_one_note(self) -> None:
         table = make_table(("x", LONG, "1"), ("y", LONG, "1"))
         assert render(table, width=40).count("[1]") == 3
