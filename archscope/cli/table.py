@@ -33,7 +33,8 @@ def table(
 
     [bold]vgg[/bold], [bold]resnet[/bold], [bold]resnet-cifar[/bold], [bold]googlenet[/bold] and
     [bold]ilsvrc[/bold] print the table of their paper; a cell that differs from the printed one has a footnote with
-    both, and in CSV and JSON the column marks has its verdict. With --style cs231n, --arg, --input, --train, --mode or --receptive, googlenet and vgg are one model.
+    both, and in CSV and JSON the column marks has its verdict. With --style cs231n, --arg, --input, --train, --mode
+    or --receptive, googlenet and vgg are one model.
     """
     from archscope import api
 

@@ -166,11 +166,14 @@ class Fitting:
         while self._measure_excess(fit) > 0:
             left = {c: found for c, found in sizes.items() if found and found[-1] >= SHORTEST_MOVED}
             if not left:
+                self.set_widths(fit)
                 return False
             widest = max(left, key=lambda c: left[c][-1])
             sizes[widest].pop()
             fit.noted[widest] = max([WIDEST_REFERENCE, *sizes[widest][-1:]])
-            self.set_widths(fit)
+            fit.widths[widest] = max(measure(self.read_title(fit, widest)), fit.noted[widest])
+            if self._measure_excess(fit) <= 0:
+                self.set_widths(fit)  # the numbers of many notes are wider
         return True
 
     def _list_texts(self, fit: Fit, column: int) -> list[str]:
