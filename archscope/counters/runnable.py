@@ -19,6 +19,7 @@ from archscope.targets.resolve import resolve_target
 from archscope.tracing.construction import construct_on_meta
 from archscope.tracing.executors import MetaExecutor
 from archscope.tracing.isolation import keep_random_state, read_free_memory
+from archscope.tracing.structure import map_tensors
 
 SHARE_OF_MEMORY = 4
 """A model runs for real where its parameters take at most this part of the free memory: 1/4."""
@@ -80,7 +81,8 @@ class RunnableTarget:
         with keep_random_state():
             module = self._construct(place)
             set_training(module, self.observed.trace.training)
-            args, kwargs = make_arguments(self._target, module, self.observed.specs, device)
+            inputs = make_arguments(self._target, module, self.observed.specs, device)
+            args, kwargs = map_tensors(inputs, lambda tensor: tensor.to(device))
         return Runnable(module, args, dict(kwargs))
 
     def _construct(self, place: str) -> nn.Module:

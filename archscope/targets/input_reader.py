@@ -31,13 +31,17 @@ MOST_READINGS = 8
 
 @dataclass(slots=True)
 class InputReader:
-    """The readings of a target's inputs, tried one after the other; `specs` is the one in use."""
+    """The readings of a target's inputs, tried one after the other."""
 
     target: Target
     asked: Reading
-    queue: list[Reading] = field(default_factory=list)
-    tried: list[Reading] = field(default_factory=list)
+    """The inputs as they were typed."""
     first: Reading = ()
+    """The most likely reading; empty before the module is known, as are those below."""
+    tried: list[Reading] = field(default_factory=list)
+    """Those that ran; the last is in use."""
+    queue: list[Reading] = field(default_factory=list)
+    """Those still to be tried."""
     model: Model | None = None
 
     def read(self, module: nn.Module) -> Reading:
@@ -53,9 +57,8 @@ class InputReader:
         """After a pass that failed: whether another reading may work, which then is the one in use."""
         if self.model is None or len(self.tried) >= MOST_READINGS:
             return False
-        retyped = [
-            reading for reading in self._retype(self.model, trace, error) if reading not in (*self.tried, *self.queue)
-        ]
+        known = (*self.tried, *self.queue)
+        retyped = [reading for reading in self._retype(self.model, trace, error) if reading not in known]
         if _planes_fit(self.model, trace):
             self.queue = [reading for reading in self.queue if reading[0].shape == self.tried[-1][0].shape]
         self.queue = retyped + self.queue
@@ -84,13 +87,13 @@ class InputReader:
         return (*lines[:most], f"and {more} other readings failed") if more > 1 else tuple(lines)
 
     def write_exact(self) -> tuple[str, ...]:
-        """How to say that the sizes mean precisely that shape, where the words leave it open."""
-        pairs = zip(self.asked, name_specs(self.asked, self.model), strict=True) if self.model is not None else ()
-        forms = [write_spec(replace(spec, name=name or "x")) for spec, name in pairs if spec.is_flexible]
+        """How to say that the sizes mean precisely that shape, where the words left it open and readings differed."""
         is_open = any(spec.is_flexible and len(spec.shape) < 4 for spec in self.asked)
-        return (
-            (f"--input {' --input '.join(forms)} gives exactly these sizes",) if len(self.tried) > 1 and is_open else ()
-        )
+        if self.model is None or len(self.tried) < 2 or not is_open:
+            return ()
+        pairs = zip(self.asked, name_specs(self.asked, self.model), strict=True)
+        named = [replace(spec, name=name if name.isidentifier() else "x") for spec, name in pairs if spec.is_flexible]
+        return (f"{' '.join(f'--input {write_spec(spec)}' for spec in named)} gives exactly these sizes",)
 
     def _retype(self, model: Model, trace: Trace, error: Exception) -> list[Reading]:
         """The reading that failed, with integers (or booleans) where the failure asks for them."""

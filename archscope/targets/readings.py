@@ -9,7 +9,7 @@ import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import chain, count, product
 
 from torch import nn
 
@@ -81,9 +81,10 @@ def list_readings(specs: Sequence[InputSpec], model: Model) -> list[Reading]:
 
 
 def name_specs(specs: Sequence[InputSpec], model: Model) -> list[str]:
-    """The parameter of forward that each goes to; empty where its signature does not say."""
-    free = iter(model.places)
-    return [spec.name if spec.name is not None else next(free, "") for spec in specs]
+    """The key of each in a trace: the parameter of forward, `args.0` where it takes any number of them."""
+    any_number = next((item.name for item in model.parameters.values() if item.kind is item.VAR_POSITIONAL), "args")
+    free = chain(model.places, (f"{any_number}.{place}" for place in count()))
+    return [spec.name if spec.name is not None else next(free) for spec in specs]
 
 
 def _list_meanings(

@@ -126,6 +126,17 @@ class Masked(nn.Module):
         return x.masked_fill(mask, 0)
 
 
+class Wrapped(nn.Module):
+    """Takes any number of inputs, as wrappers do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Caption()
+
+    def forward(self, *args: Any) -> Any:
+        return self.inner(*args)
+
+
 class Scores(nn.Module):
     """Integers by the failure of another operation than an embedding."""
 
@@ -157,6 +168,7 @@ READ = [
     (Words, ["1x12:int"], [("x", (1, 12), "int32")]),
     (Caption, ["3x32x32", "1x12"], [("image", (1, 3, 32, 32), F32), ("caption", (1, 12), I64)]),
     (Caption, ["caption=1x12", "image=1x3x32x32"], [("caption", (1, 12), I64), ("image", (1, 3, 32, 32), F32)]),
+    (Wrapped, ["3x32x32", "1x12"], [("args.0", (1, 3, 32, 32), F32), ("args.1", (1, 12), I64)]),
     (Functional, ["x=16x2", "q=3x4"], [("x", (16, 2), F32), ("q", (3, 4), I64)]),
     (
         Nested,
@@ -174,6 +186,14 @@ READ = [
 def test_the_model_decides(build: Any, words: list[str], inputs: list[Any]) -> None:
     summary = archscope.trace(build(), inputs=words)
     assert [(ref.spec.key, ref.shape, ref.spec.dtype) for ref in summary.trace.inputs] == inputs
+
+
+@pytest.mark.parametrize("mode", ["meta", "fake", "real"])
+def test_every_mode_reads_them_alike(mode: Any) -> None:
+    """For real, integers are values that every embedding has."""
+    summary = archscope.trace(Caption(), inputs=["3x32x32", "1x12"], mode=mode)
+    assert [ref.shape for ref in summary.trace.inputs] == [(1, 3, 32, 32), (1, 12)]
+    assert archscope.trace(Convolution1d(), inputs="128x64", mode=mode).trace.inputs[0].shape == (1, 128, 64)
 
 
 def test_what_ran_is_told() -> None:
