@@ -172,7 +172,7 @@ def _observe_target(
         costs = count_costs(observation.trace)
         trace = replace(observation.trace, notes=(*observation.trace.notes, *explain_counts(observation.trace, costs)))
         observed = Observed(trace, costs, target.title, observation.error, definition=target.definition)
-        if reader is not None:
+        if reader is not None and reader.tried:
             observed = replace(observed, specs=reader.tried[-1])
         if observed.error is None:
             return observed
@@ -194,7 +194,7 @@ def settle_inputs(target: Target, options: TraceOptions) -> tuple[InputSpec, ...
 def _try_readings(request: Request, reader: InputReader | None) -> tuple[Observation, tuple[str, ...]]:
     """The first pass that succeeds; where none does, the one that got furthest, and what the others failed with."""
     observation = trace_request(request)
-    if reader is None:
+    if reader is None or not reader.tried:
         return observation, ()
     tried = [(reader.tried[-1], observation)]
     while observation.error is not None and reader.advance(observation.trace, observation.error):
