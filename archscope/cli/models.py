@@ -11,7 +11,6 @@ from archscope.cli.command import OutputOptions, answer, command
     "models",
     "archscope models",
     "archscope models 'resnet*' --format csv",
-    "archscope models 'torchvision:vit*'",
 )
 def models(
     *,

@@ -18,7 +18,8 @@ def schema(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", help="bench, budget, counters, explain, findings, fit, table, trace, train or verify."
+            metavar="NAME",
+            help="against, bench, budget, counters, explain, findings, fit, table, trace, train or verify.",
         ),
     ],
 ) -> None:

@@ -29,7 +29,6 @@ HELP = "\n\n".join(
     "verify",
     "archscope verify googlenet",
     "archscope verify --counters resnet18",
-    "archscope verify torchvision:vgg16 --against vgg16",
     help=HELP,
 )
 def verify(

@@ -11,7 +11,6 @@ from typing import Any, Literal, TypeAlias
 
 from archscope.core.errors import UnknownNameError
 from archscope.core.trace import OpRecord
-from archscope.core.units import format_exact
 from archscope.models.entry import ModelEntry
 from archscope.models.registry import find_entry
 from archscope.observation import Observed
@@ -44,6 +43,10 @@ class Figure:
     """Why it is not comparable, or in what it differs."""
 
 
+Value: TypeAlias = int | tuple[int, ...] | None
+"""A count or a shape; None where a layer is missing, or MACs cannot be counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One quantity of the paper's network, as built in, and of the model."""
@@ -53,9 +56,9 @@ class Difference:
     theirs: str
     """Their path of it; empty where they have none, or for the whole."""
     quantity: str
-    """`parameters`, `MACs`, `output`, `weight`."""
-    expected: str
-    measured: str
+    """`parameters`, `MACs`, `input` and `output` (of the first tensor) of the whole; `output`, `weight`, `MACs`."""
+    expected: Value
+    measured: Value
 
     @property
     def holds(self) -> bool:
@@ -184,20 +187,17 @@ class _Judge:
 
 
 def _compare_totals(reference: Net, net: Net) -> tuple[Difference, ...]:
-    def tell(found: Net) -> dict[str, str]:
-        trace, costs = found.trace, found.observed.costs
+    def tell(found: Net) -> dict[str, Value]:
+        trace = found.trace
         return {
-            "parameters": format_exact(trace.totals.params),
-            "MACs": "unknown" if costs.macs is None else format_exact(costs.macs),
-            "input": ", ".join(_write(ref.shape) for ref in trace.inputs),
-            "output": ", ".join(_write(ref.shape) for ref in trace.outputs),
+            "parameters": trace.totals.params,
+            "MACs": found.observed.costs.macs,
+            "input": next((ref.shape for ref in trace.inputs), None),
+            "output": next((ref.shape for ref in trace.outputs), None),
         }
 
     ours, theirs = tell(reference), tell(net)
     return tuple(Difference("", "", quantity, ours[quantity], theirs[quantity]) for quantity in ours)
-
-
-NOTHING = "none"
 
 
 def _compare_layer(pair: Pair, reference: Net, net: AlignedNet) -> Iterator[Difference]:
@@ -211,16 +211,12 @@ def _compare_layer(pair: Pair, reference: Net, net: AlignedNet) -> Iterator[Diff
         yield Difference(place, theirs, quantity, ours[quantity], measured[quantity])
 
 
-def _tell_op(op: OpRecord | None, net: Net) -> dict[str, str]:
+def _tell_op(op: OpRecord | None, net: Net) -> dict[str, Value]:
     if op is None:
-        return dict.fromkeys(("output", "weight", "MACs"), NOTHING)
-    macs, mark = net.observed.costs.ops[op.index].macs, describe_op(op)
+        return dict.fromkeys(("output", "weight", "MACs"))
+    mark = describe_op(op)
     return {
-        "output": _write(mark.output),
-        "weight": _write(mark.weight),
-        "MACs": "unknown" if macs is None else format_exact(macs),
+        "output": mark.output,
+        "weight": mark.weight,
+        "MACs": net.observed.costs.ops[op.index].macs,
     }
-
-
-def _write(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape))

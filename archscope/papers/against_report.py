@@ -1,14 +1,15 @@
 """A model beside a network of the papers: a table for people, a document for programs, findings for a CI."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from archscope.core.codec import fill
 from archscope.core.documents.figures import AgainstDocument, AgainstFigure, AgainstLayer
 from archscope.core.finding import Finding
 from archscope.core.table import Cell, Column, Row, Table
-from archscope.papers.against import Against, Difference, Figure
+from archscope.core.units import format_exact
+from archscope.papers.against import Against, Difference, Figure, Value
 from archscope.papers.published import load_source
 from archscope.papers.report import name_authors
 from archscope.rendering.report import Report
@@ -51,30 +52,23 @@ class AgainstReport(Report):
         """One for each thing that differs."""
         found = self.against
         name = found.entry.name
-        differing = [figure for figure in found.figures if figure.standing == "differs"]
         return [
-            *(
-                _make_finding(f"{figure.fact.id} of {name}: printed {figure.fact.published}", "", figure)
-                for figure in differing
-            ),
-            *(
-                _make_finding(f"{_name_difference(item)} of {name} is {item.expected}", item.theirs, item)
-                for item in (*found.totals, *found.layers)
-                if not item.holds
-            ),
+            *(_accuse_figure(figure, name) for figure in found.figures if figure.standing == "differs"),
+            *(_accuse_difference(item, name) for item in (*found.totals, *found.layers) if not item.holds),
         ]
 
     def build_tables(self, width: int | None = None) -> Sequence[Table]:
         """One table: the published figures that can be compared, the totals, and the layers that differ."""
         found = self.against
-        rows = [*self._list_figure_rows(), *_list_total_rows(found.totals), *_list_layer_rows(found.layers)]
+        notes = _LongValues()
+        rows = [*self._list_figure_rows(notes), *_list_total_rows(found.totals), *_list_layer_rows(found.layers)]
         return (
             Table(
                 title=f"{found.title} against {found.entry.name}",
                 subtitle=self._count_figures(),
                 columns=COLUMNS,
                 rows=tuple(rows),
-                notes=(*_list_reasons(found.figures), *_list_silent(found.figures)),
+                notes=(*notes.written, *_list_reasons(found.figures), *_list_silent(found.figures)),
             ),
         )
 
@@ -91,12 +85,34 @@ class AgainstReport(Report):
         silent = standings.count("not comparable")
         return f"{standings.count('holds')} of {len(standings) - silent} figures hold · {silent} not comparable"
 
-    def _list_figure_rows(self) -> Iterator[Row]:
+    def _list_figure_rows(self, notes: "_LongValues") -> Iterator[Row]:
         compared = [figure for figure in self.against.figures if figure.standing != "not comparable"]
         for name, group in groupby(compared, key=lambda figure: figure.source):
             source = load_source(name)
             yield _make_section(f"printed by {name_authors(source)} {source.year}")
-            yield from map(_build_figure_row, group)
+            yield from map(notes.build_row, group)
+
+
+LONGEST_VALUE = 28
+"""Characters of a value that stands in its cell."""
+
+
+class _LongValues:
+    """Rows of figures; values that no terminal has room for stand in notes."""
+
+    def __init__(self) -> None:
+        self.written: list[str] = []
+
+    def build_row(self, figure: Figure) -> Row:
+        """The row, with the number of a note in place of a long value."""
+        row = _build_figure_row(figure)
+        printed, measured = figure.fact.published, figure.measured
+        if max(len(printed), len(measured)) <= LONGEST_VALUE:
+            return row
+        mark = f"[{len(self.written) + 1}]"
+        self.written.append(f"{mark} {figure.fact.id}: printed {printed}; yours {measured}")
+        name, _, _, *rest = row.cells
+        return replace(row, cells=(name, Cell(mark), Cell(mark), *rest))
 
 
 def _make_section(text: str) -> Row:
@@ -143,7 +159,11 @@ def _build_difference_row(item: Difference) -> Row:
     word = "agrees" if item.holds else "differs"
     return Row(
         (
-            *map(Cell, (name + aside, item.expected, item.measured)),
+            Cell(name + aside),
+            *(
+                Cell(_write(value), value if isinstance(value, int) else None)
+                for value in (item.expected, item.measured)
+            ),
             Cell(word, "holds" if item.holds else "differs", mark="" if item.holds else "differs"),
             *map(Cell, ("", item.theirs, "")),
         )
@@ -185,13 +205,31 @@ def _fill_difference(item: Difference) -> AgainstLayer:
     return fill(AgainstLayer, item, verdict="holds" if item.holds else "differs")
 
 
-def _make_finding(message: str, place: str, item: Figure | Difference) -> Finding:
-    expected = item.fact.published if isinstance(item, Figure) else item.expected
+def _accuse_figure(figure: Figure, name: str) -> Finding:
+    printed = figure.fact.published
     return Finding(
         severity="error",
-        code="against-figure" if isinstance(item, Figure) else "against-network",
-        message=f"{message}, measured {item.measured}",
-        place=place,
-        expected=expected,
-        measured=item.measured,
+        code="against-figure",
+        message=f"{figure.fact.id} of {name}: printed {printed}, measured {figure.measured}",
+        expected=printed,
+        measured=figure.measured,
     )
+
+
+def _accuse_difference(item: Difference, name: str) -> Finding:
+    expected, measured = _write(item.expected), _write(item.measured)
+    return Finding(
+        severity="error",
+        code="against-network",
+        message=f"{_name_difference(item)} of {name} is {expected}, measured {measured}",
+        place=item.theirs,
+        expected=expected,
+        measured=measured,
+    )
+
+
+def _write(value: Value) -> str:
+    """`1,792`, `1x64x224x224`."""
+    if isinstance(value, int):
+        return format_exact(value)
+    return "none" if value is None else "x".join(map(str, value))

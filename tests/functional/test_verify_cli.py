@@ -97,7 +97,7 @@ def test_the_help_states_the_rules(capsys: Capture) -> None:
     [
         (["googlnet"], "did you mean googlenet"),
         (["googlenet", "--verdict", "rong"], "did you mean wrong?"),
-        (["googlenet", "--input", "32"], "--counters only"),
+        (["googlenet", "--input", "32"], "--counters and --against only"),
         (["--counters", "resnet20", "--verdict", "wrong"], "--counters goes with neither"),
         (["--counters", "resnet19"], "did you mean"),
         (["googlenet", "--format", "yaml"], "unknown format"),

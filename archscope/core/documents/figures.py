@@ -100,9 +100,9 @@ class AgainstLayer(Entry, frozen=True):
     """path of its counterpart in the model; empty where there is none"""
     quantity: str
     """parameters, MACs, input or output of the whole; output, weight or MACs of a layer"""
-    expected: str
-    """shapes as 1x64x224x224; none where the layer is missing"""
-    measured: str
+    expected: int | tuple[int, ...] | None
+    """a count or a shape; null where there is no such layer, or MACs cannot be counted"""
+    measured: int | tuple[int, ...] | None
     verdict: Standing
 
 

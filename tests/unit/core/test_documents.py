@@ -28,7 +28,7 @@ LAYER_CONTRACT = [
 
 TENSOR = {"key": "", "shape": [1], "dtype": "int8"}
 STATE = {"path": "", "value": 0, "shape": [], "dtype": "", "kind": "buffer", "trainable": False}
-SCHEMAS = ("bench", "budget", "counters", "explain", "findings", "fit", "table", "trace", "train", "verify")
+SCHEMAS = ("against", "bench", "budget", "counters", "explain", "findings", "fit", "table", "trace", "train", "verify")
 
 
 def validate(document: Any) -> None:
