@@ -158,7 +158,8 @@ class _Judge:
             expected = self._measure(fact, source, self.reference)
             measured = self._measure(fact, source, self.net)
         except MeasureError as error:
-            return Figure(fact, source, "not comparable", reason=error.message)
+            reason = f"the model has no such part ({error.message})" if error.__cause__ else error.message
+            return Figure(fact, source, "not comparable", reason=reason)
         except UnavailableError as error:
             return Figure(fact, source, "not comparable", reason=str(error))
         verdict, reason = judge_with_reason(fact, measured)

@@ -8,7 +8,7 @@ the network is read from its own trace.
 
 from bisect import bisect_right
 from collections import defaultdict, deque
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -36,14 +36,15 @@ class Pair:
 def pair_ops(ours: Trace, theirs: Trace) -> tuple[Pair, ...]:
     """Every listed operation of both, in the order of ours, then those that only theirs has."""
     left, right = _list_landmarks(ours), _list_landmarks(theirs)
+    ours_by_depth, theirs_by_depth = (sorted(items, key=lambda item: item.depth) for items in (left, right))
     found: dict[int, Landmark] = {}
     taken: set[int] = set()
     for key in _KEYS:
         waiting: dict[Hashable, deque[Landmark]] = defaultdict(deque)
-        for item in right:
+        for item in theirs_by_depth:
             if item.op.index not in taken:
                 waiting[key(item)].append(item)
-        for item in left:
+        for item in ours_by_depth:
             queue = waiting[key(item)]
             if item.op.index not in found and queue:
                 found[item.op.index] = queue.popleft()
@@ -59,16 +60,16 @@ class Landmark:
     op: OpRecord
     kind: str
     weight: tuple[int, ...]
-    """Shape of what it multiplies by; empty where it has none."""
+    """Shape of what it multiplies by; of a normalisation that of the convolution before it; else empty."""
     output: tuple[int, ...]
     depth: int
     """Layers with weights on the longest way to it, itself included."""
 
 
 _KEYS: tuple[Callable[[Landmark], Hashable], ...] = (
-    lambda item: (item.kind, item.weight, item.output, item.depth),
     lambda item: (item.kind, item.weight, item.output),
-    lambda item: (item.kind, item.weight, item.depth, item.weight or item.op.index),
+    lambda item: (item.kind, item.output, item.depth),
+    lambda item: (item.kind, item.weight or item.op.index),
     lambda item: (item.kind, item.depth, item.weight != () or item.op.name),
     lambda item: (item.kind, item.weight != () or item.op.name),
 )
@@ -87,6 +88,9 @@ def _list_landmarks(trace: Trace) -> list[Landmark]:
         depths[op.index] = (kind in WEIGHTED) + max((depths[source] for source in sources[op.index]), default=0)
         if kind:
             found.append(describe_op(op, depths[op.index]))
+        if kind == "norm":
+            weights = [read_weight(trace.ops[source]) for source in sources[op.index]]
+            found[-1] = replace(found[-1], weight=next(filter(None, weights), ()))
     return found
 
 
@@ -131,7 +135,8 @@ class AlignedNet(Net):
         self.incomplete = self.recast
         """Whether what was asked for is only a part of what ours has: a difference says nothing then."""
         self._reference = reference
-        counterparts = _find_counterparts(reference, trace, self.pairs)
+        self._twins = {pair.ours.index: pair.theirs for pair in self.pairs if pair.ours and pair.theirs}
+        counterparts = _find_counterparts(reference, trace, self._twins)
         named = _rename(trace, counterparts)
         super().__init__(replace(observed, trace=named, costs=count_costs(named)))
         self._layers |= {path: replace(named.layers[layer.id], path=path) for path, layer in counterparts.items()}
@@ -147,16 +152,25 @@ class AlignedNet(Net):
         return self._reference.has(path) and bool(self.layer(path))
 
     def children(self, path: str = "") -> tuple[LayerCall, ...]:
-        """The counterparts of what ours calls there. Raises MeasureError where one has none."""
+        """The counterparts of what ours calls there, without those of which theirs has nothing, and what theirs adds.
+
+        Raises MeasureError where theirs has the operations of one, but no module that runs just them.
+        """
         found = []
         for child in self._reference.children(path):
+            listed = {op.index for op in self._reference.ops(child.path) if classify_op(op)}
             if child.path in self._layers:
                 found.append(self._layers[child.path])
-            elif any(classify_op(op) for op in self._reference.ops(child.path)):
+            elif listed & self._twins.keys():
                 self.layer(child.path)
-            else:
+            elif not listed and path:  # of the whole, activations and the like are told from what runs
                 self.incomplete = True
-        return tuple(found)
+        added = [child for child in self.trace.list_children(self.layer(path)) if self._is_added(child)]
+        return tuple(sorted((*found, *added), key=lambda layer: layer.id))
+
+    def _is_added(self, layer: LayerCall) -> bool:
+        listed = {op.index for op in self.trace.list_ops(layer) if classify_op(op)}
+        return bool(listed) and not listed & {op.index for op in self._twins.values()}
 
     def sum_params(self) -> str:
         """Over its own parts."""
@@ -169,12 +183,12 @@ class AlignedNet(Net):
         return write_sum([costs[part.id].macs or 0 for part in self.trace.list_children(self.trace.root)], self.macs())
 
 
-def _find_counterparts(reference: Net, trace: Trace, pairs: Iterable[Pair]) -> dict[str, LayerCall]:
-    """By path of ours: their call that runs the same operations."""
-    twins = {pair.ours.index: pair.theirs for pair in pairs if pair.ours is not None}
+def _find_counterparts(reference: Net, trace: Trace, twins: Mapping[int, OpRecord]) -> dict[str, LayerCall]:
+    """By path of ours: their call that runs the same operations, apart from those that only one of both has."""
+    matched = {op.index for op in twins.values()}
     calls: dict[frozenset[int], list[LayerCall]] = defaultdict(list)
     for layer in trace.layers:
-        calls[frozenset(op.index for op in trace.list_ops(layer) if classify_op(op))].append(layer)
+        calls[frozenset(op.index for op in trace.list_ops(layer) if op.index in matched)].append(layer)
     by_path = {layer.path: layer for layer in reversed(trace.layers)}
     found: dict[str, LayerCall] = {"": trace.root}
     for ours in reference.trace.layers[1:]:
@@ -186,9 +200,9 @@ def _find_counterparts(reference: Net, trace: Trace, pairs: Iterable[Pair]) -> d
             if same is not None and same.type == ours.type:
                 found[ours.path] = same
             continue
-        mapped = [twins.get(index) for index in own]
-        candidates = [] if None in mapped else calls[frozenset(op.index for op in mapped if op is not None)]
-        chosen = _choose_call(ours, reference.trace, [call for call in candidates if call.id], trace)
+        mapped = frozenset(twins[index].index for index in own if index in twins)
+        candidates = [call for call in calls[mapped] if call.id] if mapped else []
+        chosen = _choose_call(ours, reference.trace, candidates, trace)
         if chosen is not None:
             found[ours.path] = chosen
     return found

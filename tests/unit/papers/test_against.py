@@ -168,6 +168,51 @@ def test_a_network_holds_against_itself(name: str) -> None:
     assert any(item["verdict"] == "holds" for item in document["figures"])
 
 
+RESIDUAL = """
+import archscope
+from torch import nn
+
+class Net(nn.Module):
+    # ResNet-18 with a stem and a body of its own names and nesting
+
+    def __init__(self):
+        super().__init__()
+        parts = archscope.build("resnet18")
+        self.stem = nn.Sequential(parts.conv1, parts.bn1, nn.ReLU(), parts.maxpool)
+        self.body = nn.Sequential(parts.layer1, parts.layer2, parts.layer3, parts.layer4)
+        self.head = parts.fc
+
+    def forward(self, x):
+        return self.head(self.body(self.stem(x)).mean((2, 3)))
+
+class Short(Net):
+    def __init__(self):
+        super().__init__()
+        del self.body[1][1]
+
+class Long(Net):
+    def __init__(self):
+        super().__init__()
+        self.body[1].append(archscope.build("resnet18").layer2[1])
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks"), [("Net", None), ("Short", "[3x3, 128; 3x3, 128] x1"), ("Long", "[3x3, 128; 3x3, 128] x3")]
+)
+def test_blocks_are_counted_in_whatever_nesting(tmp_path: Path, name: str, blocks: str | None) -> None:
+    (tmp_path / "own.py").write_text(RESIDUAL, encoding="utf-8")
+    document = compare(f"{tmp_path}/own.py:{name}", "resnet18")
+    found = find_differences(document)
+    held = {item["id"] for item in document["figures"] if item["verdict"] == "holds"}
+    assert {"resnet.t1.18.conv1", "resnet.t1.18.conv3_x.output", "resnet.t1.18.conv5_x.blocks"} <= held
+    if blocks is None:
+        assert found == {}
+        return
+    printed, measured = found["resnet.t1.18.conv3_x.blocks"]
+    assert (measured.replace(" ", ""), printed == measured) == (blocks.replace(" ", ""), False)
+
+
 @pytest.mark.parametrize(
     ("target", "name", "kept"),
     [
