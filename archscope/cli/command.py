@@ -32,8 +32,8 @@ TargetArgument = Annotated[
     str,
     typer.Argument(
         metavar="TARGET",
-        help="resnet50 (archscope models lists them all), torchvision:NAME, timm:NAME, hf:CONFIG.json, file.py:Object, "
-        "notebook.ipynb:Object, package.module:Object, or a saved trace.json.",
+        help="resnet50 (archscope models lists them all), torchvision:NAME, timm:NAME, hf:CONFIG.json, file.py, "
+        "file.py:Object, notebook.ipynb:Object, package.module:Object, or a saved trace.json.",
     ),
 ]
 ReceptiveOption = Annotated[
