@@ -151,7 +151,7 @@ def load(path: str | Path) -> Summary:
 
     Raises DataError where the file is missing or is no saved trace.
     """
-    return read_summary(Path(path))
+    return read_summary(Path(path).expanduser())
 
 
 def build(target: str, /, **arguments: Any) -> "nn.Module":

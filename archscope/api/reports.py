@@ -194,7 +194,7 @@ class OriginRow:
 
 
 ORIGIN_NOTES = {
-    "hf": "hf: takes a configuration: archscope trace hf:config.json; these are the model_type that it may have",
+    "hf": "a model is named by its configuration: archscope trace hf:config.json, whose model_type is one of these",
     "timm": "parameters and MACs: archscope trace timm:NAME",
     "torchvision": "parameters and MACs: archscope trace torchvision:NAME",
 }

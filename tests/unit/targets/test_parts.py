@@ -168,7 +168,47 @@ def test_forward_may_import_what_lies_beside_the_file(late: Path, words: list[st
 
 def test_a_quoted_tilde_is_the_home_folder(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(file.parent))
-    assert archscope.trace("~/net.py:Net", inputs="1x4").macs == 4 * 8 + 8 * 2
+    summary = archscope.trace("~/net.py:Net", inputs="1x4")
+    assert summary.macs == 4 * 8 + 8 * 2
+    summary.save(file.parent / "saved.json")
+    assert archscope.load("~/saved.json").macs == summary.macs
+    assert archscope.trace("~/saved.json").macs == summary.macs
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("zoo.deep.net.Net", "zoo.deep.net:Net"),
+        ("zoo.deep.net.Net.body", "zoo.deep.net:Net.body"),
+        ("zoo.deep.nets.Net", "zoo.deep.net:Net"),
+        ("zoo.deep.net", "zoo.deep.net:Net"),
+        ("torch.nn.modules.linear.Linear", "torch.nn.modules.linear:Linear"),
+    ],
+)
+def test_dotted_names_are_corrected_and_run_nothing(file: Path, text: str, near: str) -> None:
+    folder = file.parent / "zoo" / "deep"
+    folder.mkdir(parents=True)
+    (file.parent / "zoo" / "__init__.py").write_text("raise RuntimeError('run')", encoding="utf-8")
+    (folder / "__init__.py").write_text("", encoding="utf-8")
+    (folder / "net.py").write_text(SOURCE, encoding="utf-8")
+    with pytest.raises(UnknownNameError) as caught:
+        resolve_target(text, {})
+    assert near in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "others"),
+    [("timm:resnet1*", "timm:resnet18", 0), ("torchvision:VGG1?", "torchvision:vgg16", 3), ("hf:bert", "hf:bert", 0)],
+)
+def test_models_of_other_packages_are_listed(pattern: str, name: str, others: int) -> None:
+    pytest.importorskip({"hf": "transformers"}.get(pattern.partition(":")[0], pattern.partition(":")[0]))
+    names = [row.name for row in archscope.list_models(pattern)]
+    assert name in names
+    assert not others or len(names) == others + 1  # vgg11, vgg13, vgg16, vgg19
+    with pytest.raises(UnknownNameError):
+        archscope.list_models(f"{pattern.partition(':')[0]}:nothing_like_it")
+    with pytest.raises(UnknownNameError, match="unknown origin"):
+        archscope.list_models("tim:*")
 
 
 def test_build_takes_every_kind_of_target(file: Path) -> None:
