@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-import torchvision
 from torch import nn
 from typer.testing import CliRunner
 
@@ -178,8 +177,9 @@ def test_weights_are_saved_moved_and_loaded(net: nn.Module) -> None:
 
 @pytest.mark.parametrize("name", ["densenet121", "vit_b_16", "swin_t"])
 def test_the_lists_are_those_of_torch(name: str) -> None:
+    models = pytest.importorskip("torchvision.models")
     with torch.device("meta"):
-        model = torchvision.models.get_model(name)
+        model = models.get_model(name)
     model.add_module("again", next(iter(model.children())))
 
     def read(pairs: Any) -> list[tuple[str, int]]:

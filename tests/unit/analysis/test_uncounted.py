@@ -94,6 +94,8 @@ PRODUCTS: dict[str, tuple[Callable[..., Any], tuple[Tensor, ...], int]] = {
 @pytest.mark.parametrize("name", PRODUCTS)
 def test_products_under_other_names_are_counted(name: str) -> None:
     function, inputs, macs = PRODUCTS[name]
+    if name == "lists" and not hasattr(torch, "_foreach_mm"):
+        pytest.skip("this torch has no product of lists")
     summary = archscope.trace(Call(function), *inputs)
     assert (summary.costs.macs, summary.costs.uncounted) == (macs, ())
 
