@@ -93,7 +93,7 @@ def _read_shape(sizes: Sequence[Any]) -> InputSpec:
     elif prod(shape) > MOST_ELEMENTS:
         problem = f"it has {prod(shape):,} elements, more than a tensor can hold"
     else:
-        return InputSpec(None, tuple(map(int, shape)), None)
+        return InputSpec(None, tuple(map(int, shape)), None, exact=True)
     raise InputSpecError(
         f"{shape} is no shape of an input: {problem}", "give every size, the batch first: (1, 3, 224, 224)"
     )
