@@ -47,7 +47,7 @@ def name_modules(root: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         seen.add(id(module))
         yield path, module
         prefix = f"{path}." if path else ""
-        waiting += [(f"{prefix}{name}", child) for name, child in reversed(_list_children(module))]
+        waiting += [(f"{prefix}{name}", child) for name, child in reversed(name_children(module))]
 
 
 def has_children(module: nn.Module) -> bool:
@@ -85,7 +85,7 @@ def find_module(root: nn.Module, path: str) -> nn.Module:
     """The module registered at `path`, as `root.get_submodule(path)` would. Raises KeyError where there is none."""
     module = root
     for name in path.split(".") if path else ():
-        module = dict(_list_children(module))[name]
+        module = dict(name_children(module))[name]
     return module
 
 
@@ -162,7 +162,8 @@ def _hides(name: str, value: object) -> bool:
     return name in _LISTING or not callable(value)
 
 
-def _list_children(module: nn.Module) -> list[tuple[str, nn.Module]]:
+def name_children(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The modules registered on it itself, with their names, as `module.named_children()` would."""
     return [(name, child) for name, child in module._modules.items() if child is not None]
 
 

@@ -231,8 +231,8 @@ class _InputMaker:
         if self.given[0] or (self.given[1] and not self.specs):
             return self.given
         specs = self.specs if self.reader is None else self.reader.read(module)
-        positional, named = make_arguments(self.target, module, specs, device, self.batch)
-        return positional, {**named, **self.given[1]}
+        target = replace(self.target, extra_arguments={**self.target.extra_arguments, **self.given[1]})
+        return make_arguments(target, module, specs, device, self.batch)
 
     def _check_keywords(self, module: nn.Module) -> None:
         """Raise UsageError for a keyword that neither forward nor, of a target in words, the constructor takes."""

@@ -207,7 +207,7 @@ class _Bench:
             return
         with run.guard():
             run.read_memory()
-        if self.options.layers:
+        if self.options.layers and run.timed is not None:
             with run.guard(), show_stage("timing layers", detail=run.result.target):
                 run.read_layers(self.ceilings.get(run.result.variant), self.options.seconds)
 

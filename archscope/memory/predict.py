@@ -56,7 +56,7 @@ class FakeModel:
             assert source.build is not None, "a source has a constructor or an instance"
             blank = construct_on_meta(source.build, MetaExecutor())
         self._narrow = find_weight_dtype(dtype)
-        state = {id(tensor) for tensor in (*blank.parameters(), *blank.buffers())}
+        state = {id(tensor) for tensor in (*iterate_parameters(blank), *iterate_buffers(blank))}
         self.module, self.notes = copy_module(
             blank, lambda tensor: self._convert_state(tensor) if id(tensor) in state else self._convert(tensor)
         )

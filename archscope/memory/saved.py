@@ -12,6 +12,7 @@ from archscope.core.errors import ArchscopeError, DataError, UsageError
 from archscope.core.trace import Trace
 from archscope.core.units import format_exact
 from archscope.core.words import InputSpec
+from archscope.modules import iterate_parameters
 from archscope.targets.resolve import resolve_target
 from archscope.targets.target import InputTensor, Target
 
@@ -58,7 +59,7 @@ class SavedTarget:
 
     def check(self, module: nn.Module) -> None:
         """Raise DataError where the module has not the parameters of the one that was traced."""
-        now = sum(parameter.numel() for parameter in module.parameters())
+        now = sum(parameter.numel() for parameter in iterate_parameters(module))
         if now != self.trace.totals.params:
             raise DataError(
                 f"{self.trace.target} has {format_exact(now)} parameters now, and had "

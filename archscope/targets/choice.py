@@ -17,6 +17,7 @@ from torch import nn
 
 from archscope.core.errors import ArchscopeError, TargetError
 from archscope.core.units import format_exact
+from archscope.modules import iterate_parameters
 from archscope.targets.constructor import check_call
 from archscope.targets.objects import Home, is_module_class, keep_seed, list_models, list_public
 
@@ -135,7 +136,7 @@ def _measure(home: Home, value: Any, arguments: Mapping[str, Any]) -> int | None
 
 def _count(module: nn.Module) -> int:
     lazy = torch.nn.parameter.UninitializedParameter
-    return sum(0 if isinstance(item, lazy) else item.numel() for item in nn.Module.parameters(module))
+    return sum(0 if isinstance(item, lazy) else item.numel() for item in iterate_parameters(module))
 
 
 def _reach(name: str, uses: Mapping[str, set[str]]) -> frozenset[str]:

@@ -5,6 +5,7 @@ from typing import Any
 from torch import nn
 
 from archscope.core.errors import TargetError, UnknownNameError, join_words
+from archscope.modules import iterate_parameters, name_children, name_modules
 from archscope.targets.constructor import describe_value
 
 LONGEST_LIST = 8
@@ -15,7 +16,7 @@ def take_part(module: nn.Module, path: str, owner: str) -> nn.Module:
     found: Any = module
     for part in path.split("."):
         if not hasattr(found, part):
-            known = [name for name, _ in nn.Module.named_modules(module) if name]
+            known = [name for name, _ in name_modules(module) if name]
             first = ", ".join(dict.fromkeys(name.partition(".")[0] for name in known))
             raise UnknownNameError(f"module in {owner}:", path, known, f"{owner} holds {first}" if first else "")
         found = getattr(found, part)
@@ -43,8 +44,8 @@ def find_network(module: nn.Module, text: str) -> str:
     """
     if has_forward(type(module)) or "forward" in vars(module):
         return ""
-    named = dict(nn.Module.named_children(module))
-    weighty = [name for name, part in named.items() if any(True for _ in nn.Module.parameters(part))]
+    named = dict(name_children(module))
+    weighty = [name for name, part in named.items() if any(True for _ in iterate_parameters(part))]
     parts = weighty or list(named)
     if len(parts) == 1 and not isinstance(module, (nn.ModuleList, nn.ModuleDict)):
         inner = find_network(named[parts[0]], f"{text}.{parts[0]}")

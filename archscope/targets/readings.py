@@ -15,6 +15,7 @@ from torch import nn
 
 from archscope.core.input_spec import Group, InputSpec, Plain, Sizes, Value
 from archscope.core.input_words import read_numbers
+from archscope.modules import iterate_modules
 from archscope.targets.inputs import list_places, read_parameters
 from archscope.targets.target import Target
 
@@ -50,7 +51,7 @@ class Model:
 
 def describe_model(target: Target, module: nn.Module) -> Model:
     """What the readings of a target's inputs depend on."""
-    parts = tuple(nn.Module.modules(module))
+    parts = tuple(iterate_modules(module))
     known = target.default_inputs(module) if target.default_inputs is not None else ()
     return Model(
         first=next((part for part in parts if isinstance(part, _FIRSTS)), None),

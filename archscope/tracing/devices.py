@@ -12,6 +12,7 @@ from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from archscope.core.finding import Finding
+from archscope.modules import set_training
 from archscope.tracing.construction import construct_on_meta
 from archscope.tracing.executors import MetaExecutor, check_strided
 from archscope.tracing.holdings import Holding, find_holdings
@@ -80,7 +81,7 @@ def _run(request: Request, module: nn.Module, left: frozenset[int]) -> Exception
         with without_compilation(), torch.inference_mode(False), torch.no_grad(), keep_random_state():
             copied, _ = copy_module(module, convert)
             if request.training is not None:
-                copied.train(request.training)
+                set_training(copied, request.training)
             args, kwargs = map_tensors(request.inputs(copied, torch.device("meta")), convert)
             with quiet_fake_tensors(), fake:
                 copied(*args, **kwargs)

@@ -103,7 +103,10 @@ def test_shapes_and_words_are_given_twice() -> None:
 
 
 def test_shapes_among_the_words() -> None:
-    assert read_inputs([(3, 32, 32), "x=1x4"]) == (InputSpec(None, (3, 32, 32), None), InputSpec("x", (1, 4), None))
+    assert read_inputs([(3, 32, 32), "x=1x4"]) == (
+        InputSpec(None, (3, 32, 32), None, exact=True),
+        InputSpec("x", (1, 4), None),
+    )
     assert list_shapes(archscope.trace(Two(), inputs=[(1, 3), torch.Size((2, 4))], scale=2.0)) == [(1, 3), (2, 4)]
     assert "[2x3x8x8]" not in archscope.table(CONV, inputs=[(2, 3, 8, 8)]).render("plain")
     assert "[8x8x3] INPUT" in archscope.table(CONV, inputs=[(2, 3, 8, 8)]).render("plain")
