@@ -114,9 +114,11 @@ class BudgetReport(Report):
 
     def list_annotations(self) -> Sequence[Finding]:
         """One for each broken budget, or one notice where all hold; at the layer that grew, else at the model."""
-        kept = "; ".join(map(_describe_kept, self.checks))
-        findings = self.list_findings() or [Finding("note", "budget", f"all budgets hold: {kept}")]
+        findings = self.list_findings() or [self._praise()]
         return [locate_finding(finding, self.summary.trace, self.summary.definition) for finding in findings]
+
+    def _praise(self) -> Finding:
+        return Finding("note", "budget", f"all budgets hold: {'; '.join(map(_describe_kept, self.checks))}")
 
     def build_document(self) -> BudgetDocument:
         """The document `archscope.budget/1`."""

@@ -352,8 +352,7 @@ def benchmark(
     from archscope.core.documents.bench import BenchDocument
 
     for target in targets:
-        if not isinstance(target, str):
-            check_name("benchmark", target)
+        check_name("benchmark", target)
     for name, value, bound in (("threads", threads, 1), ("train_steps", train_steps, 5)):
         if value is not None:
             check_least(name, value, bound)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from archscope.benchmarking.preparation import BenchTarget
 from archscope.benchmarking.results import Memory
 from archscope.benchmarking.workload import ModelWorkload
+from archscope.core.documents.bench import Dtype
 from archscope.core.errors import ArchscopeError
 from archscope.modules import iterate_parameters, iterate_tensors_of
 from archscope.targets.inputs import make_arguments
@@ -23,8 +24,8 @@ MOST_BATCH = 1 << 20
 _MEMORY_EVENT = "[memory]"
 
 
-def predict_peak(bench_target: BenchTarget, batch: int) -> int | None:
-    """Bytes at the peak of the step that is timed; None where they cannot be predicted."""
+def predict_peak(bench_target: BenchTarget, batch: int, dtype: Dtype = "fp32") -> int | None:
+    """Bytes at the peak of the step that is timed in that precision; None where they cannot be predicted."""
     from archscope.memory.predict import predict_memory
 
     target = bench_target.target
@@ -35,15 +36,18 @@ def predict_peak(bench_target: BenchTarget, batch: int) -> int | None:
     if target.is_instance:
         return None
     try:
-        return predict_memory(target.build, make_inputs, train=bench_target.training, optimizer="momentum").peak_bytes
+        predicted = predict_memory(
+            target.build, make_inputs, train=bench_target.training, optimizer="momentum", dtype=dtype
+        )
     except ArchscopeError:
         return None
+    return predicted.peak_bytes
 
 
-def predict_batch(bench_target: BenchTarget, free_bytes: int) -> int:
+def predict_batch(bench_target: BenchTarget, free_bytes: int, dtype: Dtype = "fp32") -> int:
     """The batch whose peak is all of `free_bytes`, on the line through two small ones."""
     small, large = 2, 8
-    low, high = predict_peak(bench_target, small), predict_peak(bench_target, large)
+    low, high = (predict_peak(bench_target, batch, dtype) for batch in (small, large))
     if low is None or high is None or high <= low:
         return FIRST_GUESS
     per_item = (high - low) / (large - small)

@@ -161,7 +161,7 @@ class _Bench:
             return self.options.batch
         device = self.devices[variant.device]
         free, _ = torch.cuda.mem_get_info(device)
-        guess = predict_batch(bench_target, free)
+        guess = predict_batch(bench_target, free, variant.dtype)
 
         def fits(batch: int) -> bool:
             try:
@@ -265,7 +265,7 @@ class _Run:
         assert self.workload is not None, "it has run"
         self.observed = observe_bench_target(self.bench_target, self.result.batch)
         memory = measure_memory(self.workload, self.before_bytes)
-        predicted = predict_peak(self.bench_target, self.result.batch)
+        predicted = predict_peak(self.bench_target, self.result.batch, self.result.variant.dtype)
         self.result = replace(
             self.result,
             macs=self.observed.costs.macs,

@@ -1,5 +1,6 @@
 """A fit as a table for people and a document for programs."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -65,10 +66,11 @@ def build_fit_table(fit: Fit) -> Table:
         ]
     else:
         rows[-1] = _row("needed", prediction.total_bytes, _compare(fit))
+    paths = Counter(layer.path for layer in prediction.layers)  # layers that are not registered share one
     largest = sorted(prediction.layers, key=lambda layer: -layer.saved_bytes)[:MOST_LAYERS]
     rows += [
         _row(
-            f"saved in {layer.path or 'the root'}",
+            f"saved in {layer.path or 'the root'}{f' ({layer.type})' * (paths[layer.path] > 1)}",
             layer.saved_bytes,
             f"{format_share(layer.saved_bytes, prediction.saved_activation_bytes)} of the saved activations",
         )

@@ -11,7 +11,7 @@ from torch import nn
 from archscope.core.errors import InputSpecError, UsageError, join_words, suggest_names
 from archscope.core.input_spec import InputSpec, Sizes, iterate_sizes, map_sizes
 from archscope.core.input_words import EXACT_FORM
-from archscope.modules import iterate_tensors_of
+from archscope.modules import iterate_modules, iterate_tensors_of
 from archscope.targets.target import Input, InputTensor, InputValue, Target, build_arguments
 
 EXAMPLE = (
@@ -270,11 +270,25 @@ def _choose_fill(spec: InputSpec) -> int | None:
 
 
 def find_dtype(module: nn.Module) -> torch.dtype:
-    """The dtype of the module's first floating-point parameter or buffer; torch's default where it has none."""
-    for tensor in iterate_tensors_of(module):
-        if tensor.dtype.is_floating_point or tensor.dtype.is_complex:
-            return tensor.dtype
-    return torch.get_default_dtype()
+    """What floating-point inputs are: the dtype of the first of torch's own layers that has such a parameter.
+
+    Without any that of the first real parameter or buffer, of the first complex one, or torch's default.
+    """
+    layers = (part for part in iterate_modules(module) if _is_layer(part))
+    weights = (tensor for part in layers for tensor in part._parameters.values() if tensor is not None)
+    first = next((tensor.dtype for tensor in weights if _is_inexact(tensor)), None)
+    if first is not None:
+        return first
+    found = [tensor.dtype for tensor in iterate_tensors_of(module) if _is_inexact(tensor)]
+    return next((dtype for dtype in found if not dtype.is_complex), next(iter(found), torch.get_default_dtype()))
+
+
+def _is_layer(part: nn.Module) -> bool:
+    return type(part).__module__.startswith("torch.") and not isinstance(part, (nn.ParameterList, nn.ParameterDict))
+
+
+def _is_inexact(tensor: torch.Tensor) -> bool:
+    return tensor.dtype.is_floating_point or tensor.dtype.is_complex
 
 
 def _make_tensor(item: InputTensor, floating: torch.dtype, device: torch.device) -> torch.Tensor:

@@ -88,7 +88,7 @@ class _Search:
         prefix = f"{path}." if path else ""
         owner = type(part).__name__
         for name, value in list(vars(part).items()):
-            if name not in REGISTERS:
+            if name not in REGISTERS and not _is_bare(value):
                 yield from self._search(Holding(f"{prefix}{name}", "", owner), value)
         for kind in type(part).__mro__:
             if kind in self._classes or kind.__module__.partition(".")[0] in ("torch", "builtins"):
@@ -143,6 +143,19 @@ _SEQUENCES: tuple[tuple[type, Callable[[Any], Iterator[Any]]], ...] = (
 )
 _PLAIN = frozenset({*(base for base, _ in _SEQUENCES), dict, collections.OrderedDict, types.MethodType})
 """What has no attributes of its own."""
+
+
+_BARE_KINDS = frozenset(_ATOMS)
+
+
+def _is_bare(value: Any) -> bool:
+    """Whether it is an atom, or a built-in container of nothing else: most attributes of most modules, seen fast."""
+    kind = type(value)
+    if kind in _BARE_KINDS:
+        return True
+    if kind is tuple or kind is list:
+        return all(type(item) in _BARE_KINDS for item in value)
+    return kind in (dict, set, collections.OrderedDict) and not value
 
 
 def _list_items(value: Any, kind: type) -> Iterator[tuple[str, Any]]:

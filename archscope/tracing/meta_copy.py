@@ -35,6 +35,9 @@ class _CopyTensors(TorchFunctionMode):
                     if tensor.requires_grad and tensor.is_leaf and converted.is_leaf:
                         converted.requires_grad_()
             return memo[id(tensor)]
+        if func is torch.Tensor.clone:  # of a Parameter that is not registered: its own __deepcopy__ clones its data
+            with torch._C.DisableTorchFunction():
+                return self._convert(args[0])
         return func(*args, **(kwargs or {}))
 
 

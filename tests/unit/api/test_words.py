@@ -86,6 +86,7 @@ CALLS: list[tuple[Callable[[], object], type[ArchscopeError], str]] = [
     (lambda: archscope.benchmark(Perceiver()), UsageError, "benchmark takes a target in words"),
     (lambda: archscope.train(Perceiver()), UsageError, "train takes a target in words"),
     (lambda: archscope.train("saved.json"), UsageError, "saved trace"),
+    (lambda: archscope.benchmark("resnet20", "saved.json"), UsageError, "saved.json is a saved trace"),
     (lambda: archscope.train("resnet20", epochs=0), UsageError, "epochs cannot be 0"),
     (lambda: archscope.train("resnet20", batch_size=1), UsageError, "batch_size cannot be 1"),
     (lambda: archscope.train("resnet19", data="nowhere"), UnknownNameError, "unknown model 'resnet19'"),

@@ -12,7 +12,9 @@ from torch import nn
 from archscope.benchmarking.compare import compare_with_old, list_ratios, tell_ratios
 from archscope.benchmarking.document import build_document
 from archscope.benchmarking.layers import average_middle, run_pass
+from archscope.benchmarking.memory import predict_batch, predict_peak
 from archscope.benchmarking.options import StepOptions, Variant
+from archscope.benchmarking.preparation import BenchTarget
 from archscope.benchmarking.report import build_bench_table, build_layer_table
 from archscope.benchmarking.results import BenchReport, Memory, TrainingVerdict, VariantResult
 from archscope.benchmarking.roofline import Ceiling, LayerTime, Work, find_datasheet, find_floor, list_work
@@ -23,9 +25,11 @@ from archscope.core.codec import encode, format_document, read_document
 from archscope.core.documents import load_schema
 from archscope.core.documents.bench import BenchDocument
 from archscope.core.errors import DataError, ModelError
+from archscope.core.words import InputSpec
 from archscope.machine.clock import HostClock
 from archscope.machine.environment import record_machine
 from archscope.rendering import render
+from archscope.targets.target import Target
 
 FP32 = Variant("cpu", "fp32")
 CEILING = Ceiling(FP32, 1e9, 1e8)
@@ -231,6 +235,17 @@ def test_noisy_runs_get_no_verdict(tmp_path, old_is_noisy: bool, new_is_noisy: b
     # What compares is read back as an older run.
     path.write_text(json.dumps(compared), encoding="utf-8")
     assert read_document(path, BenchDocument).compared
+
+
+def test_memory_is_predicted_in_the_precision_that_is_timed() -> None:
+    target = Target("wide", "wide", lambda: nn.Sequential(nn.Linear(8, 64), nn.Linear(64, 8)))
+    bench_target = BenchTarget(target, (InputSpec(None, (4096, 8), None),), StepOptions(inference=False))
+    wide, narrow = (predict_peak(bench_target, 4096, dtype) for dtype in ("fp32", "bf16"))
+    # The hidden layer's output is kept for backward and its gradient made: 4096 x 64 values of 4 bytes, or of 2.
+    assert wide is not None
+    assert narrow is not None
+    assert wide - narrow >= 4096 * 64 * 2
+    assert predict_batch(bench_target, 2**30, "bf16") > 1.5 * predict_batch(bench_target, 2**30, "fp32")
 
 
 def test_verdicts_about_losses() -> None:

@@ -249,3 +249,13 @@ def test_other_formats_are_as_they_were(run: Any, folder: Path) -> None:
     code, out, _ = run("models/net.py:Net", "--input", "2x3", "--max-params", "1")
     assert code == 1
     assert out.startswith("error: params 26 exceed the budget of 1 by 25\n")
+
+
+@pytest.mark.parametrize("chosen", ["table", "plain", "json", "github", "md", "csv"])
+def test_macs_that_are_not_known_break_a_budget_in_every_format(run: Any, folder: Path, chosen: str) -> None:
+    (folder / "waves.py").write_text(
+        "import torch\nclass Waves(torch.nn.Module):\n    def forward(self, x):\n"
+        "        return torch.fft.fft(x).abs()\n"
+    )
+    code, out, err = run("waves.py:Waves", "--input", "2x3", "--max-macs", "5M", "--format", chosen)
+    assert (code, any(word in out for word in ("not known in full", "broken"))) == (1, True), err

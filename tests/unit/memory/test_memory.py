@@ -182,3 +182,26 @@ def test_a_fused_lstm_says_that_its_reserve_is_unknown() -> None:
     found = predict(Reader, 2, 3, 4)
     fused = torch.backends.mkldnn.is_available()
     assert found.uncounted == (("aten.mkldnn_rnn_layer",) if fused else ())
+
+
+def test_layers_that_are_not_registered_run_as_the_registered_do() -> None:
+    class Hides(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = [nn.Linear(3, 4), Scale()]
+            self.by_name = {"last": nn.Linear(4, 2)}
+            self.shift = torch.ones(2)
+            self.gain = nn.Parameter(torch.ones(2))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.by_name["last"](self.layers[0](x)) * self.gain + self.shift
+
+    for dtype in ("fp32", "bf16"):
+        found = predict_memory(
+            Hides,
+            lambda module, device: ((torch.empty(5, 3, device=device),), {}),
+            train=True,
+            dtype=dtype,
+        )
+        assert found.parameter_bytes == 4 * 2
+        assert {layer.type for layer in found.layers} == {"Hides", "Linear"}

@@ -48,6 +48,22 @@ def test_the_dtype_is_that_of_the_weights() -> None:
     assert find_dtype(nn.Identity()) is torch.float32
 
 
+def test_the_dtype_is_that_of_the_layers_not_of_odd_parameters_beside_them() -> None:
+    class Odd(nn.Module):
+        def __init__(self, odd: torch.dtype, layer: nn.Module | None) -> None:
+            super().__init__()
+            self.odd = nn.Parameter(torch.ones(2, dtype=odd))
+            self.many = nn.ParameterList([torch.ones(2, dtype=odd)])
+            self.layer = layer
+
+    assert find_dtype(Odd(torch.complex64, nn.Linear(2, 2))) is torch.float32
+    assert find_dtype(Odd(torch.float64, nn.Conv2d(3, 2, 1))) is torch.float32
+    assert find_dtype(Odd(torch.float32, nn.Linear(2, 2, dtype=torch.complex64))) is torch.complex64
+    assert find_dtype(Odd(torch.complex128, None)) is torch.complex128
+    assert find_dtype(nn.ModuleList([Odd(torch.complex64, None), Odd(torch.float64, None)])) is torch.float64
+    assert find_dtype(nn.Embedding(3, 2, dtype=torch.bfloat16)) is torch.bfloat16
+
+
 def test_another_batch() -> None:
     state = InputTensor("state", (2, 1, 8))
     length = InputTensor("length", ())
