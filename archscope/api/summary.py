@@ -179,11 +179,10 @@ class ForwardError(ModelError):
 def describe_failure(trace: Trace, failure: Failure) -> str:
     """One sentence: the layer, the shape it got, and what torch said."""
     if not trace.layers:
-        return f"{failure.error}: {failure.message}"
-    message = " ".join(failure.message.split()) or failure.error
+        return f"{failure.error}: {failure.message}".rstrip(": ")
     layer = trace.layers[failure.layer]
     name = f"{layer.path} ({layer.type})" if layer.path else layer.type
-    return f"{name} failed on {_join_shapes(ref.shape for ref in layer.inputs[:3])}: {message}"
+    return f"{name} failed on {_join_shapes(ref.shape for ref in layer.inputs[:3])}: {failure.told}"
 
 
 def _join_shapes(shapes: Iterable[tuple[int, ...]]) -> str:

@@ -175,6 +175,12 @@ class Failure:
     got: str | None = None
     remedies: tuple[str, ...] = ()
 
+    @property
+    def told(self) -> str:
+        """What the exception says, on one line; its name too where that alone says little: `KeyError: 'ids'`."""
+        message = " ".join(self.message.split())
+        return message if message and self.error != "KeyError" else f"{self.error}: {message}".rstrip(": ")
+
 
 @dataclass(frozen=True, slots=True)
 class StateTotals:

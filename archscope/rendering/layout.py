@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from archscope.core.table import Table
 from archscope.rendering.fitting import PIPE_WIDTH, LayoutOptions
 from archscope.rendering.grid import Grid
-from archscope.rendering.lines import Glyphs, Line, Piece, Style, choose_glyphs, measure
+from archscope.rendering.lines import SEVERITIES, Glyphs, Line, Piece, Style, choose_glyphs, measure, read_severity
 from archscope.rendering.notes import Notes, wrap_note
 
 TITLES: dict[str, Style] = {"good": "passed", "bad": "failed"}
@@ -23,8 +23,8 @@ def lay_out(table: Table, options: LayoutOptions) -> list[Line]:
     if written:
         lines.append(Line())
     for number, note in enumerate(written):
-        style: Style = "quiet" if number else ""
-        lines += [Line((Piece(text, style),)) for text in wrap_note(glyphs.clean(note), limit)]
+        style: Style = "quiet" if number and note.partition(":")[0] not in SEVERITIES else ""
+        lines += [read_severity(text, style) for text in wrap_note(glyphs.clean(note), limit)]
     return lines
 
 

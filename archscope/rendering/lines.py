@@ -108,3 +108,14 @@ def shorten(text: str, width: int) -> str:
 def find_first_word(text: str) -> str:
     """What `shorten` leaves at least."""
     return text.partition(", ")[0].partition(" ")[0]
+
+
+SEVERITIES: dict[str, Style] = {"error": "failed", "warning": "differs", "ok": "good"}
+"""Words before a colon that begin a line of text."""
+
+
+def read_severity(text: str, style: Style = "") -> Line:
+    """The line in that style, but for the word before a colon that says how bad it is, and what comes after."""
+    word, colon, rest = text.partition(":")
+    found = SEVERITIES.get(word)
+    return Line((Piece(text, style),)) if found is None else Line((Piece(word + colon, found), Piece(rest)))

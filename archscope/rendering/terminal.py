@@ -6,7 +6,7 @@ from io import StringIO
 from rich.console import Console
 from rich.text import Text
 
-from archscope.rendering.lines import Line, Piece, Style
+from archscope.rendering.lines import Line, Style, read_severity
 
 STYLES: dict[Style, str] = {
     "": "",
@@ -23,19 +23,9 @@ STYLES: dict[Style, str] = {
 }
 
 
-SEVERITIES: dict[str, Style] = {"error": "failed", "warning": "differs", "ok": "good"}
-"""Words before a colon that begin a line of text."""
-
-
 def paint_severities(text: str) -> str:
     """The text with the word coloured that says how bad a line is: `error: ...`, `warning: ...`, `ok: ...`."""
-    return paint_lines(map(_read_line, text.splitlines()))
-
-
-def _read_line(text: str) -> Line:
-    word, colon, rest = text.partition(":")
-    style = SEVERITIES.get(word)
-    return Line((Piece(text),)) if style is None else Line((Piece(word + colon, style), Piece(rest)))
+    return paint_lines(map(read_severity, text.splitlines()))
 
 
 def paint_lines(lines: Iterable[Line]) -> str:

@@ -5,7 +5,7 @@ those inputs that the layer that failed was fed with.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from torch import nn
@@ -89,8 +89,10 @@ class InputReader:
     def write_exact(self) -> tuple[str, ...]:
         """How to say that the sizes mean precisely that shape, where the words left it open and readings differed."""
         is_open = any(spec.is_flexible and len(spec.shape) < 4 for spec in self.asked)
-        if self.model is None or len(self.tried) < 2 or not is_open:
+        if self.model is None or not is_open:
             return ()
+        if len(self.tried) < 2:
+            return tuple(line for spec in self.asked for line in _tell_channels(spec, self.model))
         pairs = zip(self.asked, name_specs(self.asked, self.model), strict=True)
         named = [replace(spec, name=name if name.isidentifier() else "x") for spec, name in pairs if spec.is_flexible]
         return (f"{' '.join(f'--input {write_spec(spec)}' for spec in named)} gives exactly these sizes",)
@@ -205,6 +207,18 @@ def _write_meaning(asked: InputSpec, read: InputSpec) -> str:
     return f"exactly that{dtype}, no batch added" if exact else "x".join(map(str, read.shape)) + dtype
 
 
+def _tell_channels(spec: InputSpec, model: Model) -> Iterator[str]:
+    """Of three sizes that were read as one image, where the first convolution takes other images."""
+    channels = next((part.in_channels for part in model.parts if isinstance(part, nn.Conv2d)), None)
+    if spec.is_flexible and len(spec.shape) == 3 and channels not in (None, spec.shape[0]):
+        image = "x".join(map(str, read_alone(spec)))
+        exact = write_spec(replace(spec, name=spec.name or "x"))
+        yield (
+            f"{write_spec(spec)} is read as one image, {image}, and the first convolution takes {channels} channels; "
+            f"--input {exact} gives exactly these sizes"
+        )
+
+
 def _tell_failure(trace: Trace) -> str:
     failure = trace.failure
     if failure is None:
@@ -216,5 +230,5 @@ def _tell_failure(trace: Trace) -> str:
         if trace.layers
         else "forward"
     )
-    message = " ".join(failure.message.split())
+    message = failure.told
     return f"{place} failed: {message if len(message) <= 100 else message[:97] + '...'}"

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
-from archscope.modules import iterate_modules, name_parameters
+from archscope.modules import is_training, iterate_modules, name_modules, name_parameters, set_training
 
 TensorMap = Callable[[torch.Tensor], torch.Tensor]
 
@@ -59,6 +59,7 @@ def copy_module(module: nn.Module, convert: TensorMap) -> tuple[nn.Module, tuple
             notes = (f"shared with the original, since they cannot be copied: {', '.join(shared)}",)
         _rebind_closures(copied, attempt)
         _keep_gradient_flags(module, copied)
+        _keep_training_flags(module, copied)
         return copied, notes
 
 
@@ -69,6 +70,18 @@ def _keep_gradient_flags(module: nn.Module, copied: nn.Module) -> None:
         for path, tensor in name_parameters(module):
             if path in copies:
                 copies[path].requires_grad_(tensor.requires_grad)
+
+
+def _keep_training_flags(module: nn.Module, copied: nn.Module) -> None:
+    """Put the copy in the original's mode where a class copies itself, as torchvision's feature extractors do.
+
+    Their copies begin in training mode, and what they run depends on it: their own `train` is called.
+    """
+    if any(hasattr(type(part), "__deepcopy__") for part in iterate_modules(module)):
+        copies = dict(name_modules(copied))
+        for path, part in name_modules(module):
+            if path in copies and is_training(copies[path]) != is_training(part):
+                set_training(copies[path], is_training(part))
 
 
 def _rebind_closures(copied: nn.Module, memo: dict[int, Any]) -> None:

@@ -3,10 +3,12 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
+from functools import cache
 from typing import Any
 
 from archscope.core.documents.findings import EpochMetrics
+from archscope.core.errors import MissingPackageError, TargetError
+from archscope.targets.imports import import_extra
 
 _STYLE = {
     "svg.fonttype": "none",  # text stays text, which can be searched and read aloud
@@ -51,8 +53,21 @@ def make_panels(metrics: Sequence[EpochMetrics]) -> tuple[Panel, Panel]:
 
 
 def can_draw() -> bool:
-    """Whether matplotlib, the extra `plot`, is installed."""
-    return find_spec("matplotlib") is not None
+    """Whether matplotlib, the extra `plot`, is installed and can be imported."""
+    return not find_obstacle()
+
+
+@cache
+def find_obstacle() -> str:
+    """Why no SVG can be drawn, and what to install; empty where it can."""
+    try:
+        for name in ("matplotlib", "matplotlib.figure"):
+            import_extra(name, "plot", "it")
+    except MissingPackageError as error:
+        return f"needs matplotlib: {error.remedy}"
+    except TargetError as error:
+        return f"cannot be drawn: {error.message}; {error.remedy.splitlines()[0]}"
+    return ""
 
 
 def draw_curves(metrics: Sequence[EpochMetrics], title: str) -> bytes:

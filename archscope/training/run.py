@@ -15,7 +15,7 @@ from archscope.machine.environment import describe_environment
 from archscope.machine.precision import Execution
 from archscope.training.checks.labels import Outcome, check_labels
 from archscope.training.configuration import Configuration
-from archscope.training.curves import LEAST_EPOCHS, can_draw, draw_curves
+from archscope.training.curves import LEAST_EPOCHS, can_draw, draw_curves, find_obstacle
 from archscope.training.data.pipeline import DeviceImages
 from archscope.training.evaluation import EvaluationOptions, evaluate
 from archscope.training.options import RunOptions
@@ -101,8 +101,8 @@ def _begin(run: Run, metrics: tuple[EpochMetrics, ...]) -> None:
     run.folder.prepare()
     run.folder.write_json(CONFIG, run.configuration.to_document())
     run.folder.write_json(ENVIRONMENT, describe_environment(run.execution.device, run.processes.count))
-    if not can_draw() and run.configuration.epochs >= LEAST_EPOCHS:
-        run.reporter.note(f"{CURVES} needs matplotlib: pip install 'torch-archscope[plot]'")
+    if (obstacle := find_obstacle()) and run.configuration.epochs >= LEAST_EPOCHS:
+        run.reporter.note(f"{CURVES} {obstacle}")
     if metrics:
         run.reporter.note(f"resuming after epoch {len(metrics)} of {run.configuration.epochs} in {run.folder.path}")
         _keep(run, metrics)

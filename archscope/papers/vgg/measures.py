@@ -50,7 +50,7 @@ def _find_item(case: Case) -> tuple[Net, WalkItem]:
     net, name = _find_column(case), case.part(3)
     item = next((item for item in walk_vgg(net) if item.name == name), None)
     if item is None:
-        raise MeasureError(f"VGG {case.part(2)} has no layer {name}")
+        raise MeasureError("no layer of the network stands in this place")
     return net, item
 
 

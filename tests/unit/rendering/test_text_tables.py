@@ -204,3 +204,20 @@ def test_shortening(call: Any, text: str) -> None:
 
 def test_a_table_without_title_or_rows() -> None:
     assert render(Table("", (Column("a", "a"),), ())).splitlines() == ["a", "─"]
+
+
+def test_warnings_among_the_notes_stand_out() -> None:
+    notes = (
+        "12 parameters",
+        "a note",
+        "warning: layers are not registered",
+        "  remedy: register them",
+        "error: it failed",
+    )
+    painted = render(Table("", (Column("a", "a"),), (Row((Cell("x"),)),), notes), color=True)
+    assert painted.splitlines()[-4:] == [
+        "\x1b[2ma note\x1b[0m",
+        "\x1b[33mwarning:\x1b[0m layers are not registered",
+        "\x1b[2m  remedy: register them\x1b[0m",
+        "\x1b[1;31merror:\x1b[0m it failed",
+    ]

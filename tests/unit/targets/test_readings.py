@@ -238,7 +238,7 @@ def test_both_readings_fail() -> None:
     assert "conv (Conv1d) failed on 8x128x64" in caught.value.message
     other, exact = caught.value.remedy.splitlines()
     assert other.startswith("read as 1x8x128x64, conv (Conv1d) failed: ")
-    assert exact == "--input x=8x128x64 gives exactly these sizes"
+    assert exact == 'inputs="x=8x128x64" gives exactly these sizes'
 
 
 def test_a_convolution_that_got_its_batch_is_not_asked_again() -> None:
@@ -362,7 +362,7 @@ def test_two_of_one_name_are_no_list() -> None:
         (["y=3x8x8"], "takes no argument 'y'", "forward takes image and caption"),
         (["imaeg=3x8x8"], "takes no argument 'imaeg'", "did you mean image?"),
         (["3x8x8", "1x4", "1x4"], "3 inputs are given without a name, and", "forward takes image and caption"),
-        (["3x8x8"], "also needs caption", "--input caption="),
+        (["3x8x8"], "also needs caption", "caption="),
         (["3x8x8", "image=3x8x8"], "image is given twice", "forward takes"),
     ],
 )
@@ -432,3 +432,21 @@ def test_the_exact_form_is_in_the_help_and_in_errors(tmp_path: Any, capsys: pyte
     for words in (["trace", f"{path}:Net"], ["trace", f"{path}:Net", "--input", "3x"]):
         assert main(words) == 2
         assert "x=8x128x64" in capsys.readouterr().err
+
+
+def test_an_image_of_other_channels_is_told_how_it_was_read(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trace", "vgg11", "--input", "8x128x64"]) == 3
+    told = capsys.readouterr().err
+    assert "8x128x64 is read as one image, 1x8x128x64, and the first convolution takes 3 channels" in told
+    assert "--input x=8x128x64 gives exactly these sizes" in told
+    assert main(["trace", "vgg11", "--input", "3x2x2"]) == 3
+    assert "is read as" not in capsys.readouterr().err
+
+
+def test_a_key_that_is_missing_is_told_as_such(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(
+        "import torch\nclass Net(torch.nn.Module):\n    def forward(self, batch):\n        return batch['ids'] + 1\n"
+    )
+    assert main(["trace", f"{path}:Net", "--input", "batch={idz: 1x9}"]) == 3
+    assert "error: Net failed on 1x9: KeyError: 'ids'" in capsys.readouterr().err

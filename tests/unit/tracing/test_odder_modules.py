@@ -325,3 +325,39 @@ def test_a_frozen_script_is_traced() -> None:
     summary = archscope.trace(frozen, torch.zeros(3, 4))
     assert summary.costs.macs == 3 * (20 + 30)
     assert not summary.trace.training
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("mode", ["meta", "fake", "real"])
+def test_a_module_that_copies_itself_keeps_its_mode(mode: Any, training: bool) -> None:
+    class TwoFaced(nn.Module):
+        """As torchvision's feature extractors: a copy begins in training mode, and `train` chooses what runs."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.small, self.large = nn.Linear(4, 2), nn.Linear(4, 3)
+            self.chosen = "large"
+
+        def train(self, mode: bool = True) -> Any:  # noqa: FBT002
+            self.chosen = "large" if mode else "small"
+            return super().train(mode)
+
+        def forward(self, x: torch.Tensor) -> Any:
+            return getattr(self, self.chosen)(x)
+
+        def __deepcopy__(self, memo: Any) -> Any:
+            return TwoFaced()
+
+    summary = archscope.trace(nn.Sequential(TwoFaced()).train(training), torch.zeros(5, 4), mode=mode)
+    assert summary.macs == 5 * 4 * (3 if training else 2)
+    assert [layer.training for layer in (summary.trace,)] == [training]
+
+
+def test_a_feature_extractor_of_torchvision_in_eval_mode() -> None:
+    models = pytest.importorskip("torchvision.models")
+    extraction = pytest.importorskip("torchvision.models.feature_extraction")
+    module = extraction.create_feature_extractor(models.resnet18(), ["layer4"]).eval()
+    summary = archscope.trace(module, torch.zeros(1, 3, 64, 64))
+    assert not summary.trace.training
+    assert not summary.findings
+    assert {dict(op.arguments)["training"] for op in summary.trace.ops if op.name.endswith("batch_norm")} == {False}
