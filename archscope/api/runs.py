@@ -73,6 +73,11 @@ def verify(
             f"a {type(word).__name__} has no published figures of its own",
             'say whose it is checked against: archscope.verify(module, against="vgg16")',
         )
+    if word is not None and (":" in word or word.endswith((".py", ".ipynb"))):
+        raise UsageError(
+            f"{word} has no published figures of its own",
+            f"say whose it is checked against: archscope verify {word} --against vgg16",
+        )
     from archscope.papers.ledger import verify_facts
     from archscope.papers.published import choose_facts
     from archscope.papers.report import VerifyReport

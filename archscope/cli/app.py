@@ -8,7 +8,6 @@ import typer
 
 from archscope.cli import bench, budget, explain, fit, models, schema, table, trace, train, verify
 from archscope.cli.failures import print_error, report_error
-from archscope.core.python_words import speak_shell
 from archscope.rendering.stdout import write_stdout
 from archscope.version import __version__
 
@@ -50,8 +49,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the command line on `words` (sys.argv without them); the exit code is returned."""
     arguments = list(sys.argv[1:] if words is None else words)
     try:
-        with speak_shell():
-            code = app(args=arguments or ["--help"], prog_name="archscope", standalone_mode=False)
+        code = app(args=arguments or ["--help"], prog_name="archscope", standalone_mode=False)
     except BaseException as error:  # noqa: BLE001  the last guard: nothing may reach the user as a traceback
         return _report(error, arguments)
     return 2 if not arguments else code if isinstance(code, int) else 0

@@ -179,6 +179,8 @@ def _tell_left(stage: Stage) -> str:
     left = stage.left_seconds
     if left is None:
         return ""
+    if left <= 0 and stage.unit == "s":
+        return "takes longer than planned"
     if left < 99.5:
         return f"about {left:.0f} s left"
     minutes = round(left / 60)

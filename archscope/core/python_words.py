@@ -18,10 +18,11 @@ _SAME = (
     "dtype", "reserve", "device", "compare", "seconds", "threads", "data", "epochs", "recipe", "run-dir", "keep",
     "seed", "batch-size", "classes", "subset", "test-subset", "precision", "against", "style", "columns",
 )  # fmt: skip
-_NAMES = _FLAGS | _RENAMED | {name: name.replace("-", "_") for name in _SAME}
+_NAMES = {"no-check": "checks=False"} | _FLAGS | _RENAMED | {name: name.replace("-", "_") for name in _SAME}
 _COMMANDS = re.compile(r"archscope [a-z]+ [^,;()]*")
 """What is to be typed in a shell stays as it is."""
 _OPTION = re.compile(r"(?<![\w-])--([a-z][a-z-]*[a-z])(?![\w-])(?: ('[^']*'|\"[^\"]*\"|[^\s;)]*[^\s,;:.)]))?")
+_INPUTS = re.compile(r'inputs="[^"]*"(?: inputs="[^"]*")+')
 _VALUE = re.compile(r"['\"\[({\d]|-?\d|.*[=./%:]|[A-Z]+$")
 _WORDS = ("mode", "device", "dtype", "precision", "style", "recipe", "optimizer", "data", "against")
 """Options whose values are words like any other."""
@@ -54,21 +55,24 @@ def write_for_python(text: str) -> str:
     for command in _COMMANDS.finditer(text):
         parts += [_OPTION.sub(_rewrite, text[end : command.start()]), command[0]]
         end = command.end()
-    return "".join([*parts, _OPTION.sub(_rewrite, text[end:])])
+    told = "".join([*parts, _OPTION.sub(_rewrite, text[end:])]).replace("} arguments={", ", ")
+    return _INPUTS.sub(lambda found: f"inputs=[{found[0].replace(' inputs=', ', ').removeprefix('inputs=')}]", told)
 
 
 def _rewrite(found: re.Match[str]) -> str:
     option, value = found[1], found[2]
-    if option == "no-check":
-        return "checks=False" + (f" {value}" if value else "")
     if option not in _NAMES:
         return found[0]
     is_value = bool(value) and bool(_VALUE.match(value) or (option in _WORDS and value not in _PROSE))
+    if option == "arg" and value and value.isidentifier() and value not in (*_PROSE, "value"):
+        return f"the argument {value}"
     if option in _FLAGS and not (option == "train" and is_value):
         asked = found.string[: found.start()].endswith(("add ", "with ", "without "))
         return f"{_NAMES[option]}{'=True' * asked}" + (f" {value}" if value else "")
-    if not is_value:
-        return _NAMES[option] + (f" {value}" if value else "")
+    return _assign(option, value) if is_value else _NAMES[option] + (f" {value}" if value else "")
+
+
+def _assign(option: str, value: str) -> str:
     if option == "arg":
         name, equals, rest = value.strip("'\"").partition("=")
         return f'arguments={{"{name}": {_quote(rest)}}}' if equals else f"arguments {value}"
@@ -76,8 +80,7 @@ def _rewrite(found: re.Match[str]) -> str:
         return f"train_steps={value}"
     if option == "input" and value == "N":
         return "side=N"
-    shown = f'"{value}"' if option == "input" and value.isdecimal() else _quote(value)
-    return f"{_NAMES[option]}={shown}"
+    return f"{_NAMES[option]}=" + (f'"{value}"' if option == "input" and value[0].isalnum() else _quote(value))
 
 
 def _quote(value: str) -> str:

@@ -51,7 +51,7 @@ def list_classes_beside(classes: list[str]) -> Iterator[None]:
 def find_chosen_target(home: Home, trees: Iterable[ast.Module], text: str, arguments: Mapping[str, Any]) -> Target:
     """The model of a file that alone is named. Raises TargetError where that could be one or another."""
     name, note = choose_object(home, trees, text, arguments)
-    target = find_object_target(home, name, f"{text}:{name}", arguments)
+    target = find_object_target(home, name, f"{text.removesuffix(':')}:{name}", arguments)
     return replace(target, notes=(*target.notes, note))
 
 

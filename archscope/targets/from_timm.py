@@ -62,7 +62,7 @@ def list_timm_models() -> list[tuple[str, str]]:
 def _check_name(timm: Any, name: str) -> None:
     architecture, _, tag = name.partition(".")
     if not timm.is_model(architecture):
-        raise UnknownNameError("timm model", name, timm.list_models(), "timm.list_models() has them all")
+        raise UnknownNameError("timm model", name, timm.list_models(), "archscope models 'timm:*' lists them")
     tags = [known.partition(".")[2] for known in timm.list_models(f"{architecture}.*", pretrained=True)]
     if tag and tag not in tags:
         listed = f"{architecture} has {', '.join(tags)}" if tags else f"write timm:{architecture}"

@@ -48,7 +48,7 @@ def find_torchvision_model(name: str, arguments: Mapping[str, Any]) -> Target:
     models = _import_models(text)
     known = models.list_models()
     if name not in known:
-        raise UnknownNameError("torchvision model", name, known, "torchvision.models.list_models() has them all")
+        raise UnknownNameError("torchvision model", name, known, "archscope models 'torchvision:*' lists them")
     given = refuse_weights(arguments, _LOADING)
     builder = models.get_model_builder(name)
     published = models.get_model_weights(name).DEFAULT

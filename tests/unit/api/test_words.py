@@ -87,6 +87,8 @@ CALLS: list[tuple[Callable[[], object], type[ArchscopeError], str]] = [
     (lambda: archscope.train(Perceiver()), UsageError, "train takes a target in words"),
     (lambda: archscope.train("saved.json"), UsageError, "saved trace"),
     (lambda: archscope.benchmark("resnet20", "saved.json"), UsageError, "saved.json is a saved trace"),
+    (lambda: archscope.verify("net.py:Net"), UsageError, "net.py:Net has no published figures of its own"),
+    (lambda: archscope.verify("timm:resnet18"), UsageError, "timm:resnet18 has no published figures of its own"),
     (lambda: archscope.train("resnet20", epochs=0), UsageError, "epochs cannot be 0"),
     (lambda: archscope.train("resnet20", batch_size=1), UsageError, "batch_size cannot be 1"),
     (lambda: archscope.train("resnet19", data="nowhere"), UnknownNameError, "unknown model 'resnet19'"),

@@ -141,6 +141,7 @@ class TestOnATerminal:
             Stage("predicting memory", None, "predictions", 1, "batch 64"),
             "predicting memory, batch 64: 1 prediction",
         ),
+        (Stage("timing steps", 0.001, "s", started=0.0), "timing steps: takes longer than planned"),
     ],
 )
 def test_words(stage: Stage, told: str) -> None:

@@ -108,7 +108,7 @@ def test_one_that_needs_arguments_says_which(tmp_path: Path) -> None:
     path.write_text(HEAD + write_class("Sized", "self.fc = nn.Linear(n, n)", signature="self, n"), encoding="utf-8")
     with pytest.raises(TargetError, match=r"Sized of .* needs the argument n") as caught:
         resolve_target(str(path), {})
-    assert "--arg n=" in caught.value.remedy
+    assert 'arguments={"n": VALUE}' in caught.value.remedy
 
 
 def test_a_file_without_models_says_so(tmp_path: Path) -> None:
@@ -134,3 +134,13 @@ def test_notebooks_are_run_up_to_their_last_class(tmp_path: Path) -> None:
     listed = [{"cell_type": "code", "source": cell.splitlines(keepends=True)} for cell in cells]
     path.write_text(json.dumps({"cells": listed, "metadata": {}, "nbformat": 4}), encoding="utf-8")
     assert resolve_target(str(path), {}).text == f"{path}:Net"
+
+
+def test_a_colon_without_a_name_is_a_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(
+        "from torch import nn\nclass Net(nn.Sequential):\n    def __init__(self):\n"
+        "        super().__init__(nn.Linear(3, 2))\n"
+    )
+    for text in (str(path), f"{path}:"):
+        assert resolve_target(text, {}).text == f"{path}:Net"
