@@ -8,6 +8,7 @@ from archscope.api.places import locate_finding
 from archscope.api.summary import Summary
 from archscope.core.documents.findings import BudgetDocument
 from archscope.core.documents.tables import ExplainDocument
+from archscope.core.escaping import escape_name
 from archscope.core.finding import Check, Finding
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.units import format_exact
@@ -83,16 +84,21 @@ class ExplainReport(Report):
         if not (self.handout and chosen.name == "md"):
             return Report.render_text(self, chosen, options)
         trace, costs = self.summary.trace, self.summary.costs
-        parts = [
-            f"# {escape_markdown(self.summary.title)}\n\n{describe_trace(trace)}\n\n{describe_totals(trace, costs)}\n"
-        ]
+        title, passed, totals = map(
+            _write_markdown, (self.summary.title, describe_trace(trace), describe_totals(trace, costs))
+        )
+        parts = [f"# {title}\n\n{passed}\n\n{totals}\n"]
         for layer, explanation in zip(trace.layers, self.explanations, strict=True):
             heading = "#" * min(layer.depth + 2, DEEPEST_HEADING)
             table = replace(build_explanation_table(explanation), title="", subtitle="")
             flow = describe_flow(explanation)
             told = f"`{flow}`\n\n" if flow else ""
-            parts.append(f"{heading} {escape_markdown(explanation.title)}\n\n{told}{chosen.render(table, options)}")
+            parts.append(f"{heading} {_write_markdown(explanation.title)}\n\n{told}{chosen.render(table, options)}")
         return "\n".join(parts)
+
+
+def _write_markdown(text: str) -> str:
+    return escape_markdown(escape_name(text))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -160,7 +166,7 @@ def _tell_kept(check: Check) -> str:
 def _describe_kept(check: Check) -> str:
     assert check.measured is not None, "what is unknown is not kept"
     share = f" ({100 * check.measured / check.limit:.1f} %)" if check.limit else ""
-    kind = "budget" if check.against == "maximum" else f"baseline {check.against}"
+    kind = "budget" if check.against == "maximum" else f"baseline {escape_name(check.against)}"
     limit = f"within the {kind} of {format_exact(check.limit)}"
     return f"{check.quantity} {format_exact(check.measured)} {limit}{share}"
 

@@ -1,12 +1,12 @@
 """`archscope bench`: timed forward and backward passes, memory and utilisation, on the CPU and on CUDA."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from archscope.cli.command import ModelOptions, OutputOptions, answer, command
+from archscope.cli.progress import tell
 from archscope.core.errors import UsageError
 
 AUTO = "auto"
@@ -108,4 +108,4 @@ class _StderrListener:
 
     def note(self, text: str) -> None:
         """One line."""
-        print(text, file=sys.stderr, flush=True)
+        tell(text)

@@ -7,6 +7,7 @@ import traceback
 import typer
 
 from archscope.core.errors import ArchscopeError
+from archscope.core.escaping import escape_lines
 from archscope.rendering.stdout import wants_color
 
 BUG_CODE = 101
@@ -19,7 +20,7 @@ def report_error(error: BaseException, *, debug: bool = False) -> int:
         _silence_stdout()
         return 0
     if debug:
-        traceback.print_exception(error)
+        print(escape_lines("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     if isinstance(error, ArchscopeError):
         print_error(error.message, error.remedy)
         return error.exit_code
@@ -36,8 +37,8 @@ def report_error(error: BaseException, *, debug: bool = False) -> int:
 
 def print_error(message: str, remedy: str = "") -> None:
     """`error: ...`, and what to do about it on indented lines beneath."""
-    first, *rest = message.splitlines() or [""]
-    lines = [f"error: {first}", *(f"  {line}" for line in rest), *(f"  {line}" for line in remedy.splitlines())]
+    first, *rest = escape_lines(message).splitlines() or [""]
+    lines = [f"error: {first}", *(f"  {line}" for line in [*rest, *escape_lines(remedy).splitlines()])]
     text = "\n".join(line.rstrip() for line in lines) + "\n"
     if wants_color(sys.stderr):
         from archscope.rendering.terminal import paint_severities

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from archscope.core.escaping import escape_lines, escape_name
 from archscope.core.progress import Board, Stage, watch_progress
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ LINE_S = 10.0
 """Between two plain lines."""
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 BAR_WIDTH = 12
+
+
+def tell(text: str) -> None:
+    """Write the lines to standard error at once."""
+    print(escape_lines(text), file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -110,13 +116,14 @@ class _LiveDisplay(_Display):
     def _draw(self, stage: Stage) -> "Text":
         from rich.text import Text
 
-        line = Text(f"{SPINNER[self._frame % len(SPINNER)]} {stage.what} ", no_wrap=True, overflow="ellipsis")
+        what = f"{SPINNER[self._frame % len(SPINNER)]} {escape_name(stage.what)} "
+        line = Text(what, no_wrap=True, overflow="ellipsis")
         if stage.total:
             full = round(BAR_WIDTH * stage.come / stage.total)
             line.append("━" * full, "green").append("─" * (BAR_WIDTH - full), "dim").append(" ")
         left = _tell_left(stage) or f"{stage.seconds:.0f} s"
         line.append(" · ".join(filter(None, (_count(stage), left))))
-        return line.append(f" · {stage.detail}" if stage.detail else "", "dim")
+        return line.append(f" · {escape_name(stage.detail)}" if stage.detail else "", "dim")
 
     def _clear(self) -> None:
         if self._live is not None:
@@ -160,7 +167,8 @@ class _Heard:
 
 def tell_stage(stage: Stage) -> str:
     """`checking figures, resnet152: 512 of 814 figures, about 3 s left`."""
-    return f"{_join(stage.what, stage.detail)}: " + ", ".join(filter(None, (_count(stage), _tell_left(stage))))
+    counts = ", ".join(filter(None, (_count(stage), _tell_left(stage))))
+    return f"{escape_name(_join(stage.what, stage.detail))}: {counts}"
 
 
 def _join(what: str, detail: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from archscope.cli.command import ArgumentOptions, JudgementOptions, answer, command
+from archscope.cli.progress import tell
 
 if TYPE_CHECKING:
     from archscope.core.documents.findings import EpochMetrics
@@ -145,7 +146,7 @@ class TerminalReporter:
 
     def note(self, text: str) -> None:
         """One line."""
-        _tell(text)
+        tell(text)
 
     def download(self, done: int, total: int | None) -> None:
         """Each tenth of the bytes."""
@@ -154,30 +155,26 @@ class TerminalReporter:
         share = 10 * done // total if total else done // (16 << 20)
         if share >= self._next_share:
             self._next_share = share + 1
-            _tell(f"  {format_bytes(done)}" + (f" of {format_bytes(total)} ({100 * done // total} %)" if total else ""))
+            tell(f"  {format_bytes(done)}" + (f" of {format_bytes(total)} ({100 * done // total} %)" if total else ""))
 
     def finding(self, finding: "Finding") -> None:
         """The finding, what was expected and measured, and what to do."""
         from archscope.training.report import explain_finding
 
         for line in explain_finding(finding) if self._tells_findings else ():
-            _tell(line)
+            tell(line)
 
     def step(self, report: "StepReport") -> None:
         """As the lecture prints it."""
-        _tell(f"[{report.epoch}, {report.iteration:5d}/{report.iterations}] loss: {report.loss:.3f}")
+        tell(f"[{report.epoch}, {report.iteration:5d}/{report.iterations}] loss: {report.loss:.3f}")
 
     def epoch(self, metrics: "EpochMetrics", epochs: int, times: "EpochTimes") -> None:
         """Losses, accuracies and speed, then the accuracy of each class."""
         speed = times.images / times.train_seconds if times.train_seconds else 0.0
         waiting = 100 * times.data_seconds / times.train_seconds if times.train_seconds else 0.0
-        _tell(
+        tell(
             f"epoch {metrics.epoch}/{epochs}  train loss {metrics.train_loss:.3f}  test loss {metrics.test_loss:.3f}  "
             f"test accuracy {100 * metrics.test_accuracy:.2f} %  rate {metrics.learning_rate:.4g}  "
             f"{times.train_seconds:.1f} s + {times.test_seconds:.1f} s, {speed:,.0f} images/s, {waiting:.1f} % on data"
         )
-        _tell("  " + "  ".join(f"{name} {100 * share:.0f} %" for name, share in metrics.class_accuracy.items()))
-
-
-def _tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+        tell("  " + "  ".join(f"{name} {100 * share:.0f} %" for name, share in metrics.class_accuracy.items()))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -69,6 +70,10 @@ def _umask() -> int:
     return mask
 
 
+_COMMAND = re.compile(r"#(?=#[A-Za-z]*\[)")
+"""`##[error]` and `##vso[...]`, which a CI obeys in the middle of a line too; JSON spells the first sign otherwise."""
+
+
 def format_json(document: Mapping[str, object]) -> str:
     """The text of `document`, ended by a newline. Raises ValueError for NaN and infinities, which JSON lacks."""
     fields = [f"{_dump(key)}: {_format_field(value)}" for key, value in document.items()]
@@ -82,4 +87,4 @@ def _format_field(value: object) -> str:
 
 
 def _dump(value: object) -> str:
-    return json.dumps(value, ensure_ascii=True, allow_nan=False)
+    return _COMMAND.sub(r"\\u0023", json.dumps(value, ensure_ascii=True, allow_nan=False))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from archscope.core.cost import LayerCost
+from archscope.core.escaping import escape_name
 from archscope.core.trace import LayerCall, Setting
 from archscope.core.units import format_exact
 
@@ -108,4 +109,5 @@ class Layer:
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.output_shape)) if self.output_shape is not None else "no output"
         macs = "unknown" if self.macs is None else format_exact(self.macs)
-        return f"<{self.path or 'the model'}: {self.type} -> {shape}, {format_exact(self.params)} params, {macs} MACs>"
+        name = f"{self.path or 'the model'}: {self.type}"
+        return f"<{escape_name(name)} -> {shape}, {format_exact(self.params)} params, {macs} MACs>"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from archscope.core.codec import format_document
 from archscope.core.documents.findings import build_findings_document
 from archscope.core.errors import UnknownNameError
+from archscope.core.escaping import escape_lines, escape_name
 from archscope.core.finding import Finding
 
 WORDS = ("table", "plain", "json", "github")
@@ -24,18 +25,22 @@ def render_findings(findings: Sequence[Finding], word: str) -> str:
 
 
 def _write_lines(finding: Finding) -> list[str]:
-    where = f"{finding.file}:{finding.line}: " if finding.file and finding.line else ""
-    lines = [f"{where}{finding.severity}: {finding.message}"]
-    return lines + [f"  {line}" for line in finding.remedy.splitlines()]
+    where = f"{escape_name(finding.file)}:{finding.line}: " if finding.file and finding.line else ""
+    lines = [f"{where}{finding.severity}: {escape_lines(finding.message)}"]
+    return lines + [f"  {line}" for line in escape_lines(finding.remedy).splitlines()]
 
 
 def _annotate(finding: Finding) -> str:
-    """`::error file=F,line=N::message`, with the characters escaped that would end it."""
+    """`::error file=F,line=N::message`, with the characters escaped that would end it, as GitHub's toolkit does."""
     kind = "notice" if finding.severity == "note" else finding.severity
-    properties = [f"title={_escape_property(finding.code)}"]
+    properties = [f"title={_escape_property(escape_name(finding.code))}"]
     if finding.file:
-        properties = [f"file={_escape_property(finding.file)}", f"line={max(1, finding.line)}", *properties]
-    return f"::{kind} {','.join(properties)}::{_escape(finding.message)}"
+        properties = [
+            f"file={_escape_property(escape_name(finding.file))}",
+            f"line={max(1, finding.line)}",
+            *properties,
+        ]
+    return f"::{kind} {','.join(properties)}::{_escape(escape_lines(finding.message))}"
 
 
 def _escape(text: str) -> str:

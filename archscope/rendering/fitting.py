@@ -29,7 +29,7 @@ LARGEST_LEAD = 0.6
 """Of a line that the names of the rows may take where a table stands in several parts."""
 LONGEST_WORD = 20
 """Longer first words of a flexible column do not hold it wide where they may stand in a note."""
-_REFERENCE = re.compile(r" \[(\d+)\]$")
+_REFERENCE = re.compile(r" \[([0-9]{1,4})\]$")
 WIDEST_REFERENCE = len("[99]")
 
 
@@ -74,7 +74,7 @@ class Fitting:
         self.width = options.width or PIPE_WIDTH
         self.prefixes = list(_draw_branches(table.rows, glyphs))
         self.placed = [place_cells(table, row) for row in table.rows]
-        self._own = _find_own_notes(table)
+        self._own = _find_own_notes(table, notes.numbers)
         shares = any(column.kind == "share" for column in table.columns)
         bar = WIDE_BAR_CELLS if options.width is not None and options.width >= WIDE else BAR_CELLS
         self._bar = bar if options.bars and shares else 0
@@ -270,13 +270,13 @@ class Fitting:
         return self.measure_span(fit, fit.columns) + bars * (fit.bar + 1)
 
 
-def _find_own_notes(table: Table) -> dict[int, int]:
+def _find_own_notes(table: Table, notes: frozenset[int]) -> dict[int, int]:
     """The numbers of the notes that one row alone refers to, by the row: `wrong [3]`."""
     found = {
         number: int(reference[1])
         for number, row in enumerate(table.rows)
         for cell in row.cells
-        if (reference := _REFERENCE.search(cell.text))
+        if (reference := _REFERENCE.search(cell.text)) and int(reference[1]) in notes
     }
     counts = Counter(found.values())
     return {number: reference for number, reference in found.items() if counts[reference] == 1}

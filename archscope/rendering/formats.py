@@ -10,6 +10,7 @@ from pathlib import Path
 from archscope.core.codec import fill, format_document
 from archscope.core.documents.tables import ColumnEntry, TableDocument
 from archscope.core.errors import UnknownNameError
+from archscope.core.escaping import escape_table
 from archscope.core.table import Cell, Row, Table, get_value, place_cells
 from archscope.rendering.fitting import LayoutOptions
 from archscope.rendering.latex import render_latex
@@ -17,13 +18,26 @@ from archscope.rendering.layout import lay_out
 
 
 def render_csv(table: Table) -> str:
-    """One header line of column keys, one line per row; a cell over several columns stands in each of them."""
+    """One header line of column keys, one line per row; a cell over several columns stands in each of them.
+
+    A text that a spreadsheet would run as a formula has an apostrophe before it.
+    """
     stream = StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([column.key for column in table.columns])
+    writer.writerow([_disarm(column.key) for column in table.columns])
     for row in table.rows:
-        writer.writerow(["" if value is None else value for value in _list_values(table, row).values()])
+        writer.writerow([_disarm(value) for value in _list_values(table, row).values()])
     return stream.getvalue()
+
+
+_FORMULA = re.compile(r"\s*[=@\uff1d\uff20]|\s*[-+\uff0b\uff0d](?!$|[0-9.,]+(?:e[-+]?[0-9]+)?$)", re.IGNORECASE)
+"""How a text begins that a spreadsheet takes for a formula: not a number, and not a sign alone."""
+
+
+def _disarm(value: int | float | str | None) -> int | float | str:
+    if isinstance(value, str) and _FORMULA.match(value):
+        return f"'{value}"
+    return "" if value is None else value
 
 
 def build_table_document(table: Table) -> TableDocument:
@@ -63,15 +77,24 @@ def render_markdown(table: Table) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+_MARKUP = re.compile(
+    r"""[\\|*`~]|(?<!\w)_|_(?!\w)
+    |\](?=[(\[:])  # the end of a link's text or of an image's
+    |:(?=//)|(?<=www)\.  # an address becomes a link by itself
+    |^(?:[#>]|[-+](?=\s)|=(?=[=\s]*$)|-(?=[-\s]*$))|(?<=^\d)[.)](?=\s)  # a heading, a quotation, a list""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
 def escape_markdown(text: str) -> str:
     """`text` such that Markdown shows it as it is."""
-    text = text.replace("\n", " ").replace("&", "&amp;").replace("<", "&lt;")
-    return re.sub(r"([\\|*`~]|(?<!\w)_|_(?!\w))", r"\\\1", text)
+    text = text.replace("&", "&amp;").replace("<", "&lt;")
+    return _MARKUP.sub(r"\\\g<0>", text)
 
 
 def format_code(text: str) -> str:
     """`text` as a code span of a table, where only the bar has to be escaped; empty where there is none."""
-    text = text.replace("\n", " ").replace("|", "\\|")
+    text = text.replace("|", "\\|")
     if not text.strip():
         return ""
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
@@ -111,9 +134,16 @@ class TableFormat:
     """One format."""
 
     name: str
-    render: Callable[[Table, RenderOptions], str]
+    write: Callable[[Table, RenderOptions], str]
+    """Writes texts as they are."""
     aliases: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()
+    exact: bool = False
+    """Whether it is for programs alone, which read back what the names are; others show what is harmless of them."""
+
+    def render(self, table: Table, options: RenderOptions) -> str:
+        """The text of `table`, ended by a newline."""
+        return self.write(table if self.exact else escape_table(table), options)
 
 
 def _render_terminal(table: Table, options: RenderOptions) -> str:
@@ -133,7 +163,7 @@ def _render_plain(table: Table, options: RenderOptions) -> str:
 FORMATS: tuple[TableFormat, ...] = (
     TableFormat("table", _render_terminal),
     TableFormat("plain", _render_plain, suffixes=(".txt",)),
-    TableFormat("json", lambda table, _: format_document(build_table_document(table)), suffixes=(".json",)),
+    TableFormat("json", lambda table, _: format_document(build_table_document(table)), suffixes=(".json",), exact=True),
     TableFormat("csv", lambda table, _: render_csv(table), suffixes=(".csv",)),
     TableFormat("md", lambda table, _: render_markdown(table), aliases=("markdown",), suffixes=(".md", ".markdown")),
     TableFormat("tex", lambda table, _: render_latex(table), aliases=("latex",), suffixes=(".tex",)),

@@ -2,6 +2,7 @@
 
 from html import escape
 
+from archscope.core.escaping import escape_table
 from archscope.core.table import Cell, Row, Table, place_cells
 from archscope.core.units import format_exact
 
@@ -24,6 +25,7 @@ _ALIGN = {"left": "", "right": "r", "center": "c"}
 
 def render_html(table: Table) -> str:
     """The HTML of `table`, with its title above and its notes below; every text is escaped."""
+    table = escape_table(table)
     shown = [number for number, column in enumerate(table.columns) if not column.hidden]
     heads = "".join(_write("th", table.columns[n].title, _ALIGN[table.columns[n].align]) for n in shown)
     rows = [_write_row(table, row, shown) for row in table.rows[:MOST_ROWS]]

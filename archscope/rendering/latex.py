@@ -54,7 +54,6 @@ _ESCAPES = {
     "·": r"$\cdot$",
     "×": r"$\times$",
     "…": r"\dots{}",
-    "\n": " ",
 }
 _TABLE = str.maketrans(_ESCAPES)
 

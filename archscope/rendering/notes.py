@@ -12,7 +12,7 @@ NARROWEST = 20
 """Columns that lines are broken for at least."""
 FOLD = 2
 """Spaces before the rest of a line that was too long."""
-_NUMBERED = re.compile(r"\[(\d+)\] ")
+_NUMBERED = re.compile(r"\[([0-9]{1,4})\] ")
 
 
 class Notes:
@@ -21,10 +21,15 @@ class Notes:
     def __init__(self, written: Sequence[str] = ()) -> None:
         """`written` are the table's own; their `[3] ...` are counted on."""
         self._written = tuple(written)
-        self._last = max((int(found[1]) for note in written if (found := _NUMBERED.match(note))), default=0)
+        self._last = max(self.numbers, default=0)
         self._numbers: dict[str, int] = {}
         self._before: dict[int, str] = {}
         """What comes before the text of a note that the table has of its own, by its number."""
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """Of the table's own."""
+        return frozenset(int(found[1]) for note in self._written if (found := _NUMBERED.match(note)))
 
     def copy(self) -> "Notes":
         """The same notes, to try something."""

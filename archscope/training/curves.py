@@ -9,6 +9,7 @@ from typing import Any
 from archscope.core.documents.findings import EpochMetrics
 from archscope.core.errors import MissingPackageError, TargetError
 from archscope.targets.imports import import_extra
+from archscope.core.escaping import escape_name
 
 _STYLE = {
     "svg.fonttype": "none",  # text stays text, which can be searched and read aloud
@@ -75,7 +76,7 @@ def draw_curves(metrics: Sequence[EpochMetrics], title: str) -> bytes:
     import matplotlib
     from matplotlib.figure import Figure
 
-    last = metrics[-1]
+    last, title = metrics[-1], escape_name(title)
     result = f"after epoch {last.epoch}: held-out accuracy {100 * last.test_accuracy:.2f} %"
     short = title if len(title) <= _LONGEST_TITLE else title[: _LONGEST_TITLE - 3] + "..."
     buffer = io.BytesIO()

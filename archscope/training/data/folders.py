@@ -13,6 +13,8 @@ from archscope.targets.imports import import_extra
 from archscope.training.data.images import Data, ImageSet
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
+KINDS = ("PNG", "JPEG")
+"""What a file may hold, whatever it is called: of others, Pillow runs programs (Ghostscript for EPS)."""
 LARGEST_SIDE = 512
 """Pixels. Everything is held in memory."""
 
@@ -66,13 +68,19 @@ def _list_images(folder: Path) -> Iterator[Path]:
 
 def _read_image(path: Path, reader: Any, size: tuple[int, int] | None) -> Tensor:
     """(3, H, W), uint8. Raises DataError where it cannot be decoded or has another size than `size` (H, W)."""
+    if not path.is_file():
+        raise DataError(f"{path} is no file", "take it out of its class folder")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", reader.DecompressionBombWarning)
-            with reader.open(path) as picture:
+            with reader.open(path, formats=KINDS) as picture:
                 width, height = picture.size
                 _check_size(path, (height, width), size)
                 pixels = bytearray(picture.convert("RGB").tobytes())
+    except reader.UnidentifiedImageError as error:
+        raise DataError(
+            f"{path} cannot be read as an image: it is neither PNG nor JPEG", "convert it, or take it out"
+        ) from error
     except (OSError, ValueError, SyntaxError, reader.DecompressionBombError, reader.DecompressionBombWarning) as error:
         raise DataError(f"{path} cannot be read as an image: {error}") from error
     return torch.frombuffer(pixels, dtype=torch.uint8).view(height, width, 3).permute(2, 0, 1).contiguous()
