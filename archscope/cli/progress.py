@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, suppress
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -38,7 +39,7 @@ def show_progress() -> Iterator[IO[str]]:
     if os.environ.get("RANK", "0") != "0":  # of several processes, the first speaks
         yield sys.stderr
         return
-    with watch_progress() as board:
+    with watch_progress() as board, _escape_warnings():
         terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
         display: _Display = _LiveDisplay(board) if terminal else _PlainDisplay(board)
         with redirect_stderr(display.stream):
@@ -47,6 +48,21 @@ def show_progress() -> Iterator[IO[str]]:
                 yield display.stream
             finally:
                 display.stop()
+
+
+@contextmanager
+def _escape_warnings() -> Iterator[None]:
+    """What Python prints of a warning is a text that others chose."""
+    before = warnings.formatwarning
+
+    def format_warning(*words: Any, **more: Any) -> str:
+        return escape_lines(before(*words, **more))
+
+    warnings.formatwarning = format_warning
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
 
 
 class _Display:

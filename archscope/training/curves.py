@@ -1,6 +1,7 @@
 """The curves of loss and accuracy over the epochs: as SVG, drawn by matplotlib, and as lines of plain text."""
 
 import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -80,7 +81,8 @@ def draw_curves(metrics: Sequence[EpochMetrics], title: str) -> bytes:
     result = f"after epoch {last.epoch}: held-out accuracy {100 * last.test_accuracy:.2f} %"
     short = title if len(title) <= _LONGEST_TITLE else title[: _LONGEST_TITLE - 3] + "..."
     buffer = io.BytesIO()
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # text stays text: the reader's fonts show it
         figure = Figure(figsize=(9.0, 4.0))
         figure.text(0.06, 0.935, short, fontsize=11.5, fontweight="bold", parse_math=False)
         figure.text(0.06, 0.87, result)

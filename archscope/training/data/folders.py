@@ -69,7 +69,7 @@ def _list_images(folder: Path) -> Iterator[Path]:
 def _read_image(path: Path, reader: Any, size: tuple[int, int] | None) -> Tensor:
     """(3, H, W), uint8. Raises DataError where it cannot be decoded or has another size than `size` (H, W)."""
     if not path.is_file():
-        raise DataError(f"{path} is no file", "take it out of its class folder")
+        raise DataError(f"{path} is not a file", "take it out of its class folder")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", reader.DecompressionBombWarning)
@@ -81,7 +81,12 @@ def _read_image(path: Path, reader: Any, size: tuple[int, int] | None) -> Tensor
         raise DataError(
             f"{path} cannot be read as an image: it is neither PNG nor JPEG", "convert it, or take it out"
         ) from error
-    except (OSError, ValueError, SyntaxError, reader.DecompressionBombError, reader.DecompressionBombWarning) as error:
+    except (reader.DecompressionBombError, reader.DecompressionBombWarning) as error:
+        raise DataError(
+            f"{path} would fill the memory (a decompression bomb): {error}",
+            f"take it out; the largest side here is {LARGEST_SIDE}",
+        ) from error
+    except (OSError, ValueError, SyntaxError) as error:
         raise DataError(f"{path} cannot be read as an image: {error}") from error
     return torch.frombuffer(pixels, dtype=torch.uint8).view(height, width, 3).permute(2, 0, 1).contiguous()
 

@@ -2,8 +2,11 @@
 
 import hashlib
 import io
+import os
 import re
+import struct
 import tarfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -239,6 +242,41 @@ class TestClassFolders:
         path = tmp_path / "train" / "bird" / "1.png"
         path.write_bytes(path.read_bytes()[:40])
         with pytest.raises(DataError, match=r"bird/1.png cannot be read as an image"):
+            folders.read_class_folders(tmp_path)
+
+    @pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "WEBP", "PPM", "ICO", "EPS", "PDF"])
+    def test_other_kinds_under_a_png_name(
+        self, kind: str, image: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of an EPS, Pillow would run Ghostscript."""
+
+        def run(*_: Any, **__: Any) -> None:
+            raise AssertionError("Ghostscript")
+
+        monkeypatch.setattr(pytest.importorskip("PIL.EpsImagePlugin"), "Ghostscript", run)
+        self.write(image, tmp_path)
+        image.new("RGB", (6, 4)).save(tmp_path / "train" / "ant" / "0.PNG", kind)
+        with pytest.raises(DataError, match=r"ant/0.PNG cannot be read as an image: it is neither PNG nor JPEG"):
+            folders.read_class_folders(tmp_path)
+
+    @pytest.mark.parametrize("side", [12_000, 30_000])
+    def test_decompression_bombs(self, side: int, image: Any, tmp_path: Path) -> None:
+        """A header of 13 bytes that promises 12,000 x 12,000 pixels or more."""
+        self.write(image, tmp_path)
+        header = b"IHDR" + struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+        data = b"IDAT" + zlib.compress(bytes(1 << 20))
+        chunks = [
+            struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part)) for part in (header, data)
+        ]
+        (tmp_path / "train" / "ant" / "0.PNG").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+        with pytest.raises(DataError, match=r"ant/0.PNG would fill the memory .*\n.* the largest side here is 512"):
+            folders.read_class_folders(tmp_path)
+
+    def test_what_is_not_a_file(self, image: Any, tmp_path: Path) -> None:
+        """A pipe would never end."""
+        self.write(image, tmp_path)
+        os.mkfifo(tmp_path / "train" / "ant" / "9.png")
+        with pytest.raises(DataError, match=r"ant/9.png is not a file"):
             folders.read_class_folders(tmp_path)
 
     def test_images_too_large_for_memory(self, image: Any, tmp_path: Path) -> None:
