@@ -356,6 +356,6 @@ def test_one_name_with_everything_in_it(runner: Runner) -> None:
         for word in FORMATS:
             assert runner.run(*(name if part == "XNAMEX" else part for part in words), word=word) in (0, 1, 2, 3)
     summary: Any = archscope.load("t.json")
-    assert summary.layers[1].path == name
-    assert not find_raw(repr(summary) + repr(summary.layers[1]) + str(summary))
+    assert summary.layers[2].path == name
+    assert not find_raw(repr(summary) + repr(summary.layers[2]) + str(summary))
     check_text("html", summary._repr_html_())
