@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from shlex import quote
 
 from archscope.core.cost import CostReport
 from archscope.core.finding import Check, Finding
@@ -64,7 +65,7 @@ def check_baseline(model: Measured, baseline: Measured, quantity: str, *, name: 
         place=grown[0][0] if grown else "",
         expected=format_exact(limit),
         measured=format_exact(now),
-        remedy=f"if that is meant, save a new {name}: archscope trace TARGET -o {name}",
+        remedy=f"if that is meant, save a new {name}: archscope trace TARGET -o {quote(name)}",
     )
     return Check(quantity, now, limit, name, finding)
 

@@ -292,9 +292,14 @@ def list_models(pattern: str | None = None) -> "Catalogue | OriginCatalogue":
             "model",
             pattern,
             [row.name for row in rows],
-            f"archscope models lists all of them, archscope models 'timm:{pattern}' those of timm",
+            f"archscope models lists all of them, archscope models {_quote(f'timm:{pattern}')} those of timm",
         )
     return Catalogue(chosen)
+
+
+def _quote(pattern: str) -> str:
+    """For a shell, in whose eyes most patterns name files."""
+    return "'" + pattern.replace("'", "'\\''") + "'"
 
 
 def _list_others(origin: str, pattern: str) -> OriginCatalogue:

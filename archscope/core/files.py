@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,7 +21,9 @@ def check_writable(path: Path) -> None:
         raise OutputError(f"cannot write {path}: it is a folder", "name a file in it")
     folder = path.parent
     if not folder.is_dir():
-        raise OutputError(f"cannot write {path}: there is no folder {folder}", f"make it first: mkdir -p {folder}")
+        raise OutputError(
+            f"cannot write {path}: there is no folder {folder}", f"make it first: mkdir -p {shlex.quote(str(folder))}"
+        )
     if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         raise OutputError(f"cannot write {path}: permission denied", "choose another place with -o")
 

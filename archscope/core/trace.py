@@ -7,6 +7,7 @@ its target a new number, so that edges follow the data and not the storage.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from shlex import quote
 from typing import Literal, TypeAlias
 
 from archscope.core.errors import DataError, UnknownLayerError
@@ -233,10 +234,10 @@ class Trace:
     def check_ops(self) -> None:
         """Raise DataError where the trace was saved without its operations, or they were taken from it."""
         if not self.has_ops or any(layer.end_op > len(self.ops) for layer in self.layers[:1]):
-            words = "".join(f" --arg {name}={_write_setting(value)}" for name, value in self.arguments)
+            words = "".join(f" --arg {quote(f'{name}={_write_setting(value)}')}" for name, value in self.arguments)
             raise DataError(
                 f"the trace of {self.target!r} was saved without its operations",
-                f"save it with them: archscope trace {self.target}{words} --ops -o trace.json; "
+                f"save it with them: archscope trace {quote(self.target)}{words} --ops -o trace.json; "
                 "in Python, summary.save('trace.json') keeps them",
             )
 

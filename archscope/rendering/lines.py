@@ -76,14 +76,14 @@ class Line:
 
 
 def measure(text: str) -> int:
-    """Cells that `text` takes on a screen: East Asian wide characters take two, combining ones none."""
+    """Cells that `text` takes on a screen: East Asian wide characters take two, marks and joiners none."""
     if text.isascii():
         return len(text)
     return sum(_measure_character(character) for character in text)
 
 
 def _measure_character(character: str) -> int:
-    if unicodedata.combining(character):
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 

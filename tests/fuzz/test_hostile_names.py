@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import re
+import shlex
 import sys
 import warnings
 import xml.etree.ElementTree as ET
@@ -17,13 +18,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import nn
 
 import archscope
 from archscope.cli.app import main
 from archscope.cli.failures import print_error
 from archscope.cli.progress import _LiveDisplay, show_progress, tell, tell_stage
 from archscope.core.documents.findings import EpochMetrics
+from archscope.core.errors import DataError, OutputError, UnknownNameError
 from archscope.core.escaping import escape_lines, escape_name
+from archscope.core.files import check_writable
 from archscope.core.finding import Finding
 from archscope.core.progress import Stage
 from archscope.core.table import Cell, Column, Row, Table
@@ -143,6 +148,30 @@ def test_curves_are_xml_that_says_the_name(monkeypatch: pytest.MonkeyPatch) -> N
         drawn = draw_curves(epochs, name).decode()
         assert not find_raw(drawn)
         assert escape_name(name)[:60] in "".join(ET.fromstring(drawn).itertext())
+
+
+class TestCommandsToType:
+    """A remedy is copied to a shell."""
+
+    name = "a$(touch pwned);`b`'c"
+
+    def test_a_folder_to_make(self, tmp_path: Path) -> None:
+        with pytest.raises(OutputError) as caught:
+            check_writable(tmp_path / self.name / "x.md")
+        assert shlex.split(caught.value.remedy)[-3:] == ["mkdir", "-p", str(tmp_path / self.name)]
+
+    def test_a_trace_to_save_again(self) -> None:
+        made = archscope.trace(nn.Linear(2, 2), torch.zeros(1, 2)).trace
+        trace = replace(made, ops=(), target=f"{self.name}:Net", arguments=(("mode", self.name),))
+        with pytest.raises(DataError) as caught:
+            trace.check_ops()
+        command = caught.value.remedy.partition(": ")[2].partition("; in Python")[0]
+        assert shlex.split(command)[2:5] == [f"{self.name}:Net", "--arg", f"mode={self.name}"]
+
+    def test_a_pattern(self) -> None:
+        with pytest.raises(UnknownNameError) as caught:
+            archscope.list_models(self.name)
+        assert f"timm:{self.name}" in shlex.split(caught.value.remedy.partition("all of them, ")[2])
 
 
 def test_warnings_of_a_model() -> None:
