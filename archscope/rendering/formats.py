@@ -30,7 +30,7 @@ def render_csv(table: Table) -> str:
     return stream.getvalue()
 
 
-_FORMULA = re.compile(r"\s*[=@\uff1d\uff20]|\s*[-+\uff0b\uff0d](?!$|[0-9.,]+(?:e[-+]?[0-9]+)?$)", re.IGNORECASE)
+_FORMULA = re.compile(r"\s*[=@\uff1d\uff20]|\s*[-+\uff0b\uff0d](?!$|[0-9.,]+(?:e[-+]?[0-9]+)?\s?%?$)", re.IGNORECASE)
 """How a text begins that a spreadsheet takes for a formula: not a number, and not a sign alone."""
 
 
@@ -81,7 +81,8 @@ _MARKUP = re.compile(
     r"""[\\|*`~]|(?<!\w)_|_(?!\w)
     |\](?=[(\[:])  # the end of a link's text or of an image's
     |:(?=//)|(?<=www)\.  # an address becomes a link by itself
-    |^(?:[#>]|[-+](?=\s)|=(?=[=\s]*$)|-(?=[-\s]*$))|(?<=^\d)[.)](?=\s)  # a heading, a quotation, a list""",
+    |^(?:\#(?=\#{0,5}(?:\s|$))|=(?=[=\s]*$)|-(?=[-\s]*$))  # a heading
+    |^(?:>|[-+](?=\s))|(?<=^\d)[.)](?=\s)  # a quotation, a list""",
     re.VERBOSE | re.IGNORECASE,
 )
 

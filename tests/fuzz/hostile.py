@@ -113,7 +113,7 @@ def _check_csv(text: str) -> None:
     assert {len(row) for row in rows} == {len(header)}
     for cell in (cell for row in [header, *rows] for cell in row):
         if cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
-            assert cell == "-" or float(cell) <= 0
+            assert re.fullmatch(r"-|[-+][0-9.]+(?:e[-+]?[0-9]+)?%?", cell), cell
 
 
 def _check_markdown(text: str) -> None:

@@ -126,7 +126,7 @@ class TestSpreadsheets:
     def test_formulas_are_disarmed(self, text: str) -> None:
         assert self.read(Cell(text)) == f"'{text}"
 
-    @pytest.mark.parametrize("text", ["-", "-5", "+2.5", "-1e-3", "a=1", "1-2", "'x"])
+    @pytest.mark.parametrize("text", ["-", "-5", "+2.5", "-1e-3", "-0.92%", "a=1", "1-2", "'x"])
     def test_other_texts_stay(self, text: str) -> None:
         assert self.read(Cell(text)) == text
 
