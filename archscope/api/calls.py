@@ -29,6 +29,7 @@ from archscope.api.words import (
     speaks_of_shapes,
 )
 from archscope.core.errors import DataError, UnknownNameError, UsageError
+from archscope.core.paths import expand_path
 from archscope.core.trace import Mode
 from archscope.core.words import InputSpec, TraceOptions
 from archscope.rendering.report import Report
@@ -151,7 +152,7 @@ def load(path: str | Path) -> Summary:
 
     Raises DataError where the file is missing or is no saved trace.
     """
-    return read_summary(Path(path).expanduser())
+    return read_summary(expand_path(path))
 
 
 def build(target: str, /, **arguments: Any) -> "nn.Module":

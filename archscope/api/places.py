@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from archscope.core.errors import UsageError
 from archscope.core.finding import Finding
+from archscope.core.paths import find_working_folder
 from archscope.core.trace import SourceSpan, Trace
 
 
@@ -39,5 +41,8 @@ def _list_spans(trace: Trace) -> Iterator[SourceSpan]:
 
 def _shorten(file: str) -> str:
     """As seen from the current folder where it lies beneath it, with slashes."""
-    path, here = Path(os.path.realpath(file)), Path(os.path.realpath(os.getcwd()))
+    try:
+        path, here = Path(os.path.realpath(file)), Path(os.path.realpath(find_working_folder()))
+    except UsageError:
+        return Path(file).as_posix()
     return (path.relative_to(here) if path.is_relative_to(here) else Path(file)).as_posix()

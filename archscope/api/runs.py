@@ -21,6 +21,7 @@ from archscope.api.words import (
 )
 from archscope.core.errors import UsageError
 from archscope.core.finding import Finding
+from archscope.core.paths import expand_path
 from archscope.core.progress import track
 from archscope.core.reserve import Reserve
 from archscope.core.words import TraceOptions
@@ -170,7 +171,7 @@ def fit(
     saved = None
     if is_saved(target):
         check_unchanged(target, {"input": inputs, "arg": arguments})
-        saved = SavedTarget(target, read_summary(Path(target)).trace)
+        saved = SavedTarget(target, read_summary(expand_path(target)).trace)
     request = FitRequest(
         target=target,
         memory_bytes=limit,
@@ -301,7 +302,7 @@ def train(
         batch_size=batch_size,
         learning_rate=learning_rate,
         seed=seed,
-        run=RunOptions(None if run_dir is None else Path(run_dir), resume, checks, keep, tensorboard),
+        run=RunOptions(None if run_dir is None else expand_path(run_dir), resume, checks, keep, tensorboard),
         machine=MachineOptions(device, threads, compiled, precision),
     )
     return TrainReport(train_target(target, options, reporter, check_only=check_only))
@@ -382,7 +383,7 @@ def benchmark(
         threads=threads,
         training=None if train_steps is None else TrainingOptions(train_steps, None if data is None else str(data)),
     )
-    old = read_document(Path(compare), BenchDocument) if compare is not None else None
+    old = read_document(expand_path(compare), BenchDocument) if compare is not None else None
     found = bench_targets(targets, options, listener or SilentListener())
     ratios = compare_with_old(found, old) if old is not None else None
     return BenchmarkReport(found, ratios, "" if compare is None else str(compare))

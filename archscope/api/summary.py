@@ -196,4 +196,4 @@ def read_summary(path: Path) -> Summary:
     from archscope.core.saved import read_costs, read_trace
 
     document = read_document(path, TraceDocument)
-    return Summary(read_trace(document), read_costs(document), document.target)
+    return Summary(read_trace(document, str(path)), read_costs(document), document.target)

@@ -29,6 +29,11 @@ def report_error(error: BaseException, *, debug: bool = False) -> int:
         return INTERRUPT_CODE
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else int(error.code is not None)
+    if isinstance(error, OSError) and error.errno is not None:
+        # The system says no: a folder without permission, a full disk. What a model raises is a ModelError long since.
+        place = "" if error.filename is None else f"{error.filename}: "
+        print_error(f"the system refused: {place}{error.strerror}")
+        return ArchscopeError.exit_code
     told = f"{type(error).__name__}: {error}".rstrip(": ")
     remedy = "" if debug else "run it again with --debug for the traceback, and report it with that"
     print_error(f"sorry, this is a bug in archscope: {told}", remedy)

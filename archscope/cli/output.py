@@ -5,6 +5,7 @@ from pathlib import Path
 
 from archscope.core.errors import OutputError
 from archscope.core.files import check_writable, write_text
+from archscope.core.paths import expand_path, find_kind, follow_links
 from archscope.rendering.formats import RenderOptions, TableFormat, find_format, find_format_by_suffix
 from archscope.rendering.report import GITHUB, Report
 from archscope.rendering.stdout import describe_stdout, write_stdout
@@ -35,10 +36,10 @@ class Output:
     def _write(self, text: str) -> None:
         if self.path is None:
             write_stdout(text)
-        elif self.path.exists() and not self.path.is_file():
+        elif _is_device(self.path):
             _write_device(self.path, text)
         else:
-            write_text(self.path.resolve(), text)
+            write_text(follow_links(self.path, OutputError), text)
 
 
 def choose_output(word: str | None, path: Path | None, *, findings: bool = False) -> Output:
@@ -53,9 +54,14 @@ def choose_output(word: str | None, path: Path | None, *, findings: bool = False
     chosen: TableFormat | None = None
     if not (findings and word is not None and word.casefold() == GITHUB):
         chosen = find_format(word) if word else find_format_by_suffix(path) if path else find_format("table")
-    if path is not None and not (path.exists() and not path.is_file() and not path.is_dir()):
-        check_writable(path.resolve() if path.is_symlink() else path)
+    path = None if path is None else expand_path(path)
+    if path is not None and not _is_device(path):
+        check_writable(follow_links(path, OutputError))
     return Output(chosen, path)
+
+
+def _is_device(path: Path) -> bool:
+    return find_kind(path, OutputError, doing="write") not in ("", "file", "folder")
 
 
 def _write_device(path: Path, text: str) -> None:

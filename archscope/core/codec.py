@@ -6,7 +6,6 @@ keys that a type does not know are ignored, since documents only gain keys withi
 
 import ast
 import inspect
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
@@ -20,6 +19,8 @@ from msgspec.inspect import CustomType, DataclassType, StructType, Type, type_in
 
 from archscope.core.errors import DataError
 from archscope.core.files import format_json
+from archscope.core.json_text import parse_json
+from archscope.core.paths import read_file
 from archscope.core.trace import Setting
 
 Absent: TypeAlias = msgspec.UnsetType
@@ -133,23 +134,12 @@ def decode(data: object, kind: type[KindT], name: str = "") -> KindT:
 
 def decode_text(text: str | bytes, kind: type[KindT], name: str = "") -> KindT:
     """The `kind` that a JSON text stands for. Raises DataError as `decode` does."""
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        told = f"cannot read {name or 'the document'} as JSON: {error}"
-        raise DataError(told, getattr(kind, "remedy", "")) from error
-    return decode(data, kind, name)
+    return decode(parse_json(text, name, getattr(kind, "remedy", "")), kind, name)
 
 
 def read_document(path: Path, kind: type[DocumentT]) -> DocumentT:
     """The document in a file. Raises DataError where there is none."""
-    try:
-        blob = path.read_bytes()
-    except FileNotFoundError as error:
-        raise DataError(f"there is no file {path}", kind.remedy) from error
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    return decode_text(blob, kind, str(path))
+    return decode_text(read_file(path, DataError, kind.remedy), kind, str(path))
 
 
 def build_schema(kind: type[Document]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from archscope.core.errors import OutputError
+from archscope.core.paths import explain_refusal, find_kind
 
 PART = ".part"
 """The end of the name of a file that is not whole."""
@@ -17,14 +18,13 @@ PART = ".part"
 
 def check_writable(path: Path) -> None:
     """Raise OutputError now rather than after the work, where `path` cannot be written."""
-    if path.is_dir():
+    kind = find_kind(path, OutputError, doing="write")
+    if kind == "folder":
         raise OutputError(f"cannot write {path}: it is a folder", "name a file in it")
     folder = path.parent
-    if not folder.is_dir():
-        raise OutputError(
-            f"cannot write {path}: there is no folder {folder}", f"make it first: mkdir -p {shlex.quote(str(folder))}"
-        )
-    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+    if not kind and find_kind(folder, OutputError, doing="write") != "folder":
+        raise OutputError(f"cannot write {path}: there is no folder {folder}", f"make it first: mkdir -p {shlex.quote(str(folder))}")
+    if not os.access(folder, os.W_OK) or (kind and not os.access(path, os.W_OK)):
         raise OutputError(f"cannot write {path}: permission denied", "choose another place with -o")
 
 
@@ -51,7 +51,7 @@ def write_bytes(path: Path, blob: bytes, remedy: str = "") -> None:
         os.replace(part, path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}", remedy) from error
+        raise explain_refusal(error, f"cannot write {path}", OutputError, remedy) from error
     finally:
         if part is not None and os.path.exists(part):
             os.unlink(part)

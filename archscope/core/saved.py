@@ -17,9 +17,9 @@ from archscope.core.documents.trace import (
     TotalsEntry,
     TraceDocument,
 )
-from archscope.core.errors import DataError
 from archscope.core.tensors import TensorSpec
 from archscope.core.trace import Failure, LayerCall, OpRecord, SourceSpan, StateTotals, Trace, ValueRef
+from archscope.core.trace_checks import check_trace
 
 LARGEST_EXACT = 2**53
 """Above this, readers that hold numbers as doubles lose the last digits."""
@@ -64,12 +64,13 @@ def build_trace_document(
     )
 
 
-def read_trace(document: TraceDocument) -> Trace:
-    """The trace that `document` was made from. Raises DataError where its layers are in no pre-order.
+def read_trace(document: TraceDocument, name: str = "") -> Trace:
+    """The trace that `document` was made from, a file of that name. Raises DataError where its parts contradict.
 
     Without operations the trace has no `ops`, `edges`, `state` and value numbers (all 0), and only the innermost source
     of each layer.
     """
+    check_trace(document, name)
     failure = document.failure
     return fill(
         Trace,
@@ -77,7 +78,7 @@ def read_trace(document: TraceDocument) -> Trace:
         arguments=document.arguments.pairs,
         inputs=_read_tensors(document.inputs),
         outputs=_read_tensors(document.outputs),
-        layers=tuple(_read_layers(document.layers)),
+        layers=tuple(map(_read_layer, document.layers)),
         ops=tuple(_read_op(op) for op in document.ops or ()),
         edges=document.edges or (),
         state=document.state or (),
@@ -155,19 +156,15 @@ def build_tensors(refs: Iterable[ValueRef], *, numbered: bool = False) -> tuple[
     )
 
 
-def _read_layers(entries: Sequence[LayerEntry]) -> Iterable[LayerCall]:
-    for index, entry in enumerate(entries):
-        parent = entry.parent if entry.parent is not None else -1
-        if entry.id != index or not (parent < index and (parent >= 0) == (index > 0)):
-            raise DataError(f"layers[{index}] has id {entry.id} and parent {entry.parent}, which is no pre-order")
-        yield fill(
-            LayerCall,
-            entry,
-            inputs=_read_tensors(entry.inputs),
-            outputs=_read_tensors(entry.outputs),
-            settings=entry.settings.pairs,
-            sources=_read_sources(entry),
-        )
+def _read_layer(entry: LayerEntry) -> LayerCall:
+    return fill(
+        LayerCall,
+        entry,
+        inputs=_read_tensors(entry.inputs),
+        outputs=_read_tensors(entry.outputs),
+        settings=entry.settings.pairs,
+        sources=_read_sources(entry),
+    )
 
 
 def _read_op(entry: OpEntry) -> OpRecord:

@@ -13,6 +13,7 @@ from archscope.core.codec import Document, encode, format_document
 from archscope.core.errors import OutputError, UsageError
 from archscope.core.files import write_text
 from archscope.core.finding import Finding
+from archscope.core.paths import expand_path, find_kind, follow_links
 from archscope.core.table import Table
 from archscope.rendering.findings import render_findings
 from archscope.rendering.formats import (
@@ -102,10 +103,10 @@ class Report(ABC):
 
         Raises UnknownNameError for a suffix that is none, OutputError where the file cannot be written.
         """
-        place = Path(path).expanduser()
-        if place.is_dir():
+        place = expand_path(path)
+        if find_kind(place, OutputError, doing="write") == "folder":
             raise OutputError(f"cannot write {path}: it is a folder", "name a file in it")
-        write_text(place.resolve(), self.render_format(find_format_by_suffix(place), RenderOptions()))
+        write_text(follow_links(place, OutputError), self.render_format(find_format_by_suffix(place), RenderOptions()))
 
     def show(self) -> None:
         """Print the report as the command does: fitted to the terminal, in its colours and characters."""

@@ -7,7 +7,8 @@ from types import FrameType
 
 import torch
 
-from archscope.core.errors import TargetError, read_message
+from archscope.core.errors import TargetError, UsageError, read_message
+from archscope.core.paths import find_working_folder
 
 _CUT = 300
 """Characters of a message that are shown."""
@@ -55,7 +56,10 @@ def frame_globals(error: BaseException) -> Iterator[dict[str, object]]:
 
 def shorten_path(path: str) -> str:
     """The path as seen from the current folder where it lies beneath it."""
-    here = os.path.join(os.getcwd(), "")
+    try:
+        here = os.path.join(find_working_folder(), "")
+    except UsageError:
+        return path
     return path[len(here) :] if path.startswith(here) else path
 
 

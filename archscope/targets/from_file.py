@@ -4,7 +4,6 @@ import ast
 import hashlib
 import importlib
 import linecache
-import os
 import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from archscope.core.errors import TargetError, join_words, suggest_names
+from archscope.core.paths import find_kind, list_folder, make_absolute, read_file
 from archscope.targets.choice import choose_object
 from archscope.targets.failures import explain_failure, shorten_path
 from archscope.targets.imports import ImportScope
@@ -57,23 +57,21 @@ def find_chosen_target(home: Home, trees: Iterable[ast.Module], text: str, argum
 
 def check_file(path: Path) -> Path:
     """The absolute path. Raises TargetError where there is no such file, with the nearest ones."""
-    if path.is_file():
-        return Path(os.path.abspath(path))
-    if path.is_dir():
-        raise TargetError(f"{path} is a folder, not a file")
-    if not path.parent.is_dir():
+    kind = find_kind(path, TargetError)
+    if kind == "file":
+        return make_absolute(path)
+    if kind:
+        raise TargetError(f"{path} is a {kind}, not a file")
+    if find_kind(path.parent, TargetError) != "folder":
         raise TargetError(f"there is no file {path}", f"there is no folder {path.parent}")
-    there = [entry.name for entry in path.parent.iterdir() if entry.suffix in SUFFIXES]
+    there = [entry.name for entry in list_folder(path.parent) if entry.suffix in SUFFIXES]
     near = [str(path.parent / name) for name in suggest_names(path.name, there)]
     raise TargetError(f"there is no file {path}", f"did you mean {join_words(near)}?" if near else "")
 
 
 def read_bytes(file: Path) -> bytes:
     """The content. Raises TargetError where it cannot be read."""
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise TargetError(f"{shorten_path(str(file))} cannot be read: {error.strerror}") from error
+    return read_file(Path(shorten_path(str(file))), TargetError)
 
 
 def list_class_names(source: str | bytes) -> list[str]:

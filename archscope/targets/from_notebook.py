@@ -4,7 +4,6 @@ Jupyter is not needed: lines of IPython (`%matplotlib inline`, `!pip install ...
 """
 
 import ast
-import json
 import linecache
 import re
 import symtable
@@ -14,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archscope.core.errors import TargetError, UnknownNameError
+from archscope.core.errors import DataError, TargetError, UnknownNameError
+from archscope.core.json_text import parse_json
 from archscope.targets.failures import describe_error, find_place, shorten_path
 from archscope.targets.from_file import (
     check_file,
@@ -68,19 +68,35 @@ def read_cells(file: Path) -> tuple[Cell, ...]:
     """The code cells of the notebook. Raises TargetError where it is none, or not of Python."""
     shown = shorten_path(str(file))
     try:
-        notebook = json.loads(read_bytes(file))
-        listed = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-        sources = ["".join(cell["source"]) for cell in listed]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        remedy = "open it in Jupyter and save it again" if isinstance(error, KeyError) else ""
+        notebook = parse_json(read_bytes(file), shown, strict=False)
+    except DataError as error:
+        raise TargetError(f"{shown} is not a notebook that can be read ({error.message})") from error
+    try:
+        sources = [_read_source(cell) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    except (KeyError, TypeError) as error:
+        remedy = "open it in Jupyter and save it again"
         raise TargetError(f"{shown} is not a notebook that can be read ({describe_error(error)})", remedy) from error
-    metadata = notebook.get("metadata") or {}
-    language = (metadata.get("language_info") or metadata.get("kernelspec") or {}).get("name", "python")
+    language = _find_language(notebook.get("metadata"))
     if not str(language).casefold().startswith(("python", "ipython", "conda", "xpython")):
         raise TargetError(f"{shown} is a notebook of {language}, not of Python")
     return tuple(
         Cell(number, strip_magics(source), f"{file}#cell-{number}") for number, source in enumerate(sources, start=1)
     )
+
+
+def _read_source(cell: Mapping[str, Any]) -> str:
+    """The text of a cell: a string, or a list of its lines. Raises KeyError, TypeError."""
+    source = cell["source"]
+    return source if isinstance(source, str) else "".join(source)
+
+
+def _find_language(metadata: object) -> object:
+    """As the notebook names it; `python` where it names none, or where its metadata are of another form."""
+    for key in ("language_info", "kernelspec"):
+        named = metadata.get(key) if isinstance(metadata, dict) else None
+        if isinstance(named, dict) and named:
+            return named.get("name", "python")
+    return "python"
 
 
 def strip_magics(source: str) -> str:

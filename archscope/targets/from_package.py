@@ -1,7 +1,6 @@
 """`package.module:Object` as a target: the module is imported, from the current folder too."""
 
 import importlib
-import os
 import pkgutil
 import sys
 from collections.abc import Mapping
@@ -9,7 +8,8 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
-from archscope.core.errors import TargetError, UnknownNameError, suggest_names
+from archscope.core.errors import TargetError, UnknownNameError, UsageError, suggest_names
+from archscope.core.paths import find_working_folder
 from archscope.targets.failures import explain_failure
 from archscope.targets.from_file import advise_failure, list_class_names, read_bytes
 from archscope.targets.imports import ImportScope
@@ -19,7 +19,7 @@ from archscope.targets.target import Target
 
 def find_in_package(module_name: str, name: str, text: str, arguments: Mapping[str, Any]) -> Target:
     """The object `name` of the importable module. Raises UnknownNameError and TargetError."""
-    scope = ImportScope((os.getcwd(),), module_name)
+    scope = ImportScope(_list_here(), module_name)
     with scope.enter():
         try:
             module = importlib.import_module(module_name)
@@ -33,12 +33,20 @@ def find_in_package(module_name: str, name: str, text: str, arguments: Mapping[s
     return find_object_target(home, name, text, arguments)
 
 
+def _list_here() -> tuple[str, ...]:
+    """The current folder, where there is one."""
+    try:
+        return (str(find_working_folder()),)
+    except UsageError:
+        return ()
+
+
 def is_importable(top: str) -> bool:
     """Whether there is a top-level module of that name, in the current folder or installed; nothing is run."""
     if top in sys.modules or top in sys.builtin_module_names:
         return True
     try:
-        return PathFinder.find_spec(top, [os.getcwd(), *sys.path]) is not None
+        return PathFinder.find_spec(top, [*_list_here(), *sys.path]) is not None
     except (ImportError, ValueError):
         return False
 
@@ -48,7 +56,7 @@ def suggest_module_words(text: str) -> tuple[str, ...]:
     parts = text.split(".")
     if len(parts) < 2 or not all(part.isidentifier() for part in parts):
         return ()
-    search: list[str] | None = [os.getcwd(), *sys.path]
+    search: list[str] | None = [*_list_here(), *sys.path]
     spec = None
     for depth in range(len(parts)):
         try:
@@ -78,7 +86,7 @@ def _list_near(module_name: str) -> list[str]:
     """Names of the modules beside the one that is missing."""
     parent = module_name.rpartition(".")[0]
     if not parent:
-        return [item.name for item in pkgutil.iter_modules([os.getcwd()])]
+        return [item.name for item in pkgutil.iter_modules(_list_here())]
     package = sys.modules.get(parent)
     if package is None:
         return [f"{near}.{module_name.partition('.')[2]}" for near in (item.name for item in pkgutil.iter_modules())]

@@ -5,7 +5,6 @@ arguments replace fields of the configuration. Code that a configuration brings 
 """
 
 import copy
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -14,7 +13,9 @@ from typing import Any
 
 from torch import nn
 
-from archscope.core.errors import TargetError, UnknownNameError, UsageError
+from archscope.core.errors import DataError, TargetError, UnknownNameError, UsageError
+from archscope.core.json_text import parse_json
+from archscope.core.paths import expand_path, find_kind, make_absolute, read_file
 from archscope.targets.constructor import call_constructor
 from archscope.targets.failures import describe_error, shorten_path
 from archscope.targets.imports import arose_in_import, explain_broken, import_extra, read_extra
@@ -59,20 +60,20 @@ def list_transformers_models() -> list[tuple[str, str]]:
 
 
 def _find_file(place: str) -> Path:
-    path = Path(place).expanduser()
-    file = path / "config.json" if path.is_dir() else path
-    if not place or not file.is_file():
+    path = expand_path(place)
+    file = path / "config.json" if find_kind(path, TargetError) == "folder" else path
+    if not place or find_kind(file, TargetError) != "file":
         remedy = "nothing is downloaded: save the model's config.json and name the file or its folder"
         raise TargetError(f"there is no file {file}" if place else "hf: names no file", remedy)
-    return file.absolute()
+    return make_absolute(file)
 
 
 def _read_config(file: Path) -> dict[str, Any]:
     shown = shorten_path(str(file))
     try:
-        raw = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise TargetError(f"{shown} cannot be read as JSON ({describe_error(error)})") from error
+        raw = parse_json(read_file(file, TargetError), shown, strict=False)
+    except DataError as error:
+        raise TargetError(error.message) from error
     if not isinstance(raw, dict) or not ("model_type" in raw or "architectures" in raw):
         raise TargetError(
             f"{shown} is no transformers configuration: it has no model_type and no architectures",

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from archscope.core.errors import TargetError, UnknownNameError, suggest_names
+from archscope.core.paths import expand_path, find_kind, list_folder
 from archscope.models.registry import build_model, check_arguments, default_input_shape, find_entry
 from archscope.targets.from_file import SUFFIXES, find_in_file
 from archscope.targets.from_notebook import find_in_notebook
@@ -67,7 +68,7 @@ def resolve_target(text: str, arguments: Mapping[str, Any]) -> Target:
         return _find_builtin(text, arguments)
     if place.endswith(SUFFIXES):
         find = find_in_notebook if place.endswith(".ipynb") else find_in_file
-        return find(Path(place).expanduser(), name, text, arguments)
+        return find(expand_path(place), name, text, arguments)
     return _find_elsewhere(place, name, text, arguments)
 
 
@@ -95,8 +96,8 @@ def _find_builtin(text: str, arguments: Mapping[str, Any]) -> Target:
 
 def _find_elsewhere(place: str, name: str, text: str, arguments: Mapping[str, Any]) -> Target:
     """A module to import; else say what was meant."""
-    if Path(place).exists():
-        raise TargetError(f"{text} is not a .py file, a notebook or a module", _advise_path(Path(place)))
+    if find_kind(expand_path(place), TargetError):
+        raise TargetError(f"{text} is not a .py file, a notebook or a module", _advise_path(expand_path(place)))
     parts = place.split(".")
     importable = all(part.isidentifier() for part in parts)
     if importable and is_importable(parts[0]):
@@ -118,12 +119,12 @@ def _find_elsewhere(place: str, name: str, text: str, arguments: Mapping[str, An
 
 def _refuse_near_file(path: Path, name: str) -> None:
     """Raise TargetError where a file is called almost so."""
-    files = [entry.name for entry in path.parent.iterdir() if entry.suffix in SUFFIXES] if path.parent.is_dir() else []
+    files = [entry.name for entry in list_folder(path.parent) if entry.suffix in SUFFIXES]
     for file in suggest_names(path.name, files, limit=1):
         raise TargetError(f"there is no file or module {path}", f"did you mean {path.parent / file}:{name}?")
 
 
 def _advise_path(path: Path) -> str:
-    if path.suffix == ".json" or (path / "config.json").is_file():
+    if path.suffix == ".json" or find_kind(path / "config.json", TargetError) == "file":
         return f"a transformers config is written hf:{path}"
     return "write path/file.py:Object, or package.module:Object"

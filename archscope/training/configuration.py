@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any, ClassVar
 
 from archscope.core.codec import Document, decode, encode, fill
 from archscope.core.errors import UsageError
+from archscope.core.paths import expand_path, make_absolute
 from archscope.training.classifier import find_family
 from archscope.training.data.images import DataSubset
 from archscope.training.options import DEFAULT_EPOCHS, TrainOptions
@@ -48,7 +48,7 @@ def decide_configuration(text: str, options: TrainOptions, threads: int) -> Conf
         target=text,
         arguments=dict(options.arguments),
         side=options.side,
-        data=options.data if options.data in (None, "synthetic") else str(Path(options.data).expanduser().absolute()),
+        data=options.data if options.data in (None, "synthetic") else str(make_absolute(expand_path(options.data))),
         data_digest=options.data_digest,
         selection=options.selection,
         recipe=name,

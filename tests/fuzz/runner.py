@@ -32,9 +32,10 @@ class Tally:
     def run(self, words: Sequence[str], about: str, allowed: Sequence[int] = (0, 1, 2, 3)) -> int:
         """Run one command line; a code that is not allowed, a traceback and a hang are faults."""
         errors, started = io.StringIO(), time.perf_counter()
+        out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")  # as strict as a pipe
         code = -1
         try:
-            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors), _bound():
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors), _bound():
                 code = main(list(words))
         except Hang:
             self.faults.append(f"{about}: {' '.join(words)}: no end after {LIMIT_SECONDS:.0f} s")

@@ -103,7 +103,9 @@ def _list_commands(mutant: str, sound: str, out: str) -> list[list[str]]:
     ]
 
 
-def test_no_change_to_a_saved_trace_breaks_what_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_change_to_a_saved_trace_breaks_what_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     texts = _make_traces(tmp_path)
     documents = {name: json.loads(text) for name, text in texts.items()}
@@ -117,6 +119,7 @@ def test_no_change_to_a_saved_trace_breaks_what_reads_it(tmp_path: Path, monkeyp
         (tmp_path / "mutant.json").write_bytes(blob)
         tally.run(commands[number % len(commands)], f"mutant {number} of {name}")
         check_whole(tmp_path, kept)
-    print(f"\nsaved traces: {tally.describe()}")
+    with capsys.disabled():
+        print(f"\nsaved traces: {tally.describe()}")
     assert tally.codes.total() == MUTANTS
     assert not tally.faults, f"{len(tally.faults)} faults:\n" + "\n".join(tally.faults[:20])

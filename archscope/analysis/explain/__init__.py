@@ -35,7 +35,7 @@ def find_layer(trace: Trace, word: str) -> LayerCall:
     if name in (ROOT, ""):
         return trace.root
     path, sign, number = name.rpartition("#")
-    path, call = (path, int(number) - 1) if sign and number.isdigit() else (name, 0)
+    path, call = (path, int(number) - 1) if sign and number.isdecimal() else (name, 0)
     for fold in (str, str.casefold):
         for layer in trace.layers:
             if layer.path and fold(layer.path) == fold(path) and layer.call == call:

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from archscope.core.errors import DataError
+from archscope.core.paths import find_kind, read_file
 from archscope.training.data.download import hash_file
 from archscope.training.data.images import Data, ImageSet
 
@@ -45,13 +46,10 @@ def read_folder(folder: Path, layout: Layout = OFFICIAL) -> Data:
     blobs = {}
     for name in (*TRAIN_FILES, TEST_FILE):
         path = folder / name
-        if not path.is_file():
+        if find_kind(path) != "file":
             raise DataError(f"{path} is missing", f"the binary version has {', '.join((*TRAIN_FILES, TEST_FILE))}")
         _check_size(str(path), path.stat().st_size, layout)
-        try:
-            blobs[name] = path.read_bytes()
-        except OSError as error:
-            raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+        blobs[name] = read_file(path)
     return _assemble(blobs, str(folder), layout)
 
 

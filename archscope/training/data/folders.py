@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from archscope.core.errors import DataError
+from archscope.core.paths import find_kind, list_folder
 from archscope.targets.imports import import_extra
 from archscope.training.data.images import Data, ImageSet
 
@@ -44,7 +45,8 @@ def read_class_folders(root: Path) -> Data:
 
 
 def _list_classes(folder: Path) -> tuple[str, ...]:
-    return tuple(sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")))
+    listed = (entry for entry in list_folder(folder, DataError) if not entry.name.startswith("."))
+    return tuple(entry.name for entry in listed if find_kind(entry) == "folder")
 
 
 def _read_split(folder: Path, classes: tuple[str, ...], reader: Any, size: tuple[int, int] | None) -> ImageSet:
@@ -63,7 +65,12 @@ def _read_split(folder: Path, classes: tuple[str, ...], reader: Any, size: tuple
 
 
 def _list_images(folder: Path) -> Iterator[Path]:
-    yield from sorted(path for path in folder.iterdir() if path.suffix.casefold() in SUFFIXES)
+    for path in list_folder(folder, DataError):
+        if path.suffix.casefold() in SUFFIXES:
+            kind = find_kind(path)
+            if kind != "file":
+                raise DataError(f"{path} cannot be read as an image: it is {f'a {kind}' if kind else 'a broken link'}")
+            yield path
 
 
 def _read_image(path: Path, reader: Any, size: tuple[int, int] | None) -> Tensor:

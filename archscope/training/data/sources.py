@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from archscope.core.errors import DataError
+from archscope.core.paths import expand_path, find_kind
 from archscope.training.data.binary import CLASSES, FOLDER, OFFICIAL, TRAIN_FILES, Layout, read_archive, read_folder
 from archscope.training.data.download import Published, download
 from archscope.training.data.folders import read_class_folders
@@ -31,11 +32,11 @@ def load_data(where: str | None, reporter: Reporter, layout: Layout = OFFICIAL) 
     if where == SYNTHETIC:
         return make_synthetic()
     if where is not None:
-        return _read_path(Path(where).expanduser(), layout)
+        return _read_path(expand_path(where), layout)
     cache = find_cache()
-    if (cache / FOLDER).is_dir():
+    if find_kind(cache / FOLDER) == "folder":
         return read_folder(cache / FOLDER, layout)
-    if not (cache / ARCHIVE).is_file():
+    if find_kind(cache / ARCHIVE) != "file":
         reporter.note(f"downloading CIFAR-10 to {cache}")
         download(CIFAR10, cache / ARCHIVE, reporter.download)
     return read_archive(cache / ARCHIVE, CIFAR10.md5, layout)
@@ -44,22 +45,23 @@ def load_data(where: str | None, reporter: Reporter, layout: Layout = OFFICIAL) 
 def find_cache() -> Path:
     """`archscope` in $XDG_CACHE_HOME, else in ~/.cache."""
     named = os.environ.get("XDG_CACHE_HOME")
-    return (Path(named) if named else Path.home() / ".cache") / "archscope"
+    return expand_path(named or "~/.cache") / "archscope"
 
 
 def _read_path(path: Path, layout: Layout) -> Data:
-    if path.is_file():
+    kind = find_kind(path)
+    if kind == "file":
         return read_archive(path, CIFAR10.md5, layout)
-    if not path.is_dir():
+    if kind != "folder":
         raise DataError(f"there is no file or folder {path}", CIFAR10.remedy)
     for folder in (path, path / FOLDER):
-        if any((folder / name).exists() for name in TRAIN_FILES):
+        if any(find_kind(folder / name) for name in TRAIN_FILES):
             return read_folder(folder, layout)
-    if (path / "train").is_dir() and (path / "test").is_dir():
+    if find_kind(path / "train") == find_kind(path / "test") == "folder":
         return read_class_folders(path)
-    if (path / ARCHIVE).is_file():
+    if find_kind(path / ARCHIVE) == "file":
         return read_archive(path / ARCHIVE, CIFAR10.md5, layout)
-    if (path / "data_batch_1").exists() or (path / "cifar-10-batches-py").exists():
+    if find_kind(path / "data_batch_1") or find_kind(path / "cifar-10-batches-py"):
         raise DataError(f"{path} holds the Python version, which is pickled and never opened here", CIFAR10.remedy)
     raise DataError(
         f"{path} holds no CIFAR-10",
