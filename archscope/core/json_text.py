@@ -39,7 +39,8 @@ def parse_json(text: str | bytes, name: str = "", remedy: str = "", *, strict: b
         if strict and _HALF.search(characters):
             json.dumps(data, ensure_ascii=False).encode()
     except RecursionError as error:
-        raise DataError(f"{told} is nested too deeply: more than {DEEPEST} lists or objects", remedy) from error
+        why = f"more than {DEEPEST} lists and objects lie in one another"
+        raise DataError(f"cannot read {told} as JSON: {why}", remedy) from error
     except UnicodeEncodeError as error:
         raise DataError(f"{told} holds half a character: {error.object[error.start : error.end]!a}", remedy) from error
     except ValueError as error:

@@ -84,23 +84,27 @@ def _check_totals(document: TraceDocument) -> Iterator[Fault]:
 def _check_tensors(document: TraceDocument) -> Iterator[Fault]:
     """Sizes that a tensor can have, and one shape for each value."""
     shapes: dict[int, tuple[int, ...]] = {}
+    lazy = {state.value for state in document.state or ()}
+    """Parameters, which may have no shape before they are first used."""
     for place, tensor in _list_tensors(document):
         if prod(size for size in tensor.shape if size) > LARGEST:
             yield place, "has more elements than a tensor can hold"
-        if isinstance(tensor.value, int) and not _agrees(shapes, tensor.value, tensor.shape):
+        if isinstance(tensor.value, int) and not _agrees(shapes, tensor, lazy):
             known = shapes[tensor.value]
             yield place, f"has the shape {_show(tensor.shape)}, and elsewhere value {tensor.value} has {_show(known)}"
     for index, state in enumerate(document.state or ()):
-        if any(size < 0 for size in state.shape) or not _agrees(shapes, state.value, state.shape):
+        if any(size < 0 for size in state.shape) or shapes.get(state.value) not in (None, (), state.shape):
             yield f"state[{index}]", f"has the shape {_show(state.shape)}, which is not that of value {state.value}"
 
 
-def _agrees(shapes: dict[int, tuple[int, ...]], value: int, shape: tuple[int, ...]) -> bool:
-    """Whether the value has one shape wherever it stands; a lazy parameter has none until it is first used."""
-    known = shapes.get(value)
-    if not known:
-        shapes[value] = shape
-    return known in (None, (), shape) or not shape
+def _agrees(shapes: dict[int, tuple[int, ...]], tensor: TensorEntry, lazy: set[int]) -> bool:
+    """Whether the value has the shape here that it has before."""
+    number, shape = tensor.value or 0, tensor.shape
+    known = shapes.get(number)
+    if known is None or (number in lazy and not known):
+        shapes[number] = shape
+        return True
+    return known == shape or (number in lazy and not shape)
 
 
 def _list_tensors(document: TraceDocument) -> Iterator[tuple[str, TensorEntry]]:
@@ -123,15 +127,33 @@ def _check_op(op: OpEntry, index: int, document: TraceDocument) -> Iterator[Faul
     if operator is not None and operator.kind not in ("fill", "copy", "other"):
         if not op.inputs or not op.outputs:
             yield place, f"is {op.name} without {'outputs' if op.inputs else 'inputs'}"
-        elif operator.window == "sliding":
-            yield from _check_window(op, operator, place)
+        else:
+            yield from _check_ranks(op, operator, place)
+            yield from _check_window(op, place) if operator.window == "sliding" else ()
 
 
-def _check_window(op: OpEntry, operator: Operator, place: str) -> Iterator[Fault]:
-    names = {tensor.key: tensor for tensor in op.inputs}
-    given = [names[name] for name in operator.data if name in names] or list(op.inputs)
-    if not given[0].shape or not op.outputs[0].shape:
-        yield place, f"slides a window over the shape {_show(given[0].shape)}"
+def _check_ranks(op: OpEntry, operator: Operator, place: str) -> Iterator[Fault]:
+    """Whether there are as many dimensions as the operation works along: 2 beside the channels for an image."""
+    named = {tensor.key: tensor.shape for tensor in op.inputs}
+    data = next((named[key] for key in operator.data if key in named), op.inputs[0].shape)
+    weight = next((named[key] for key in operator.weight if key in named), None)
+    out, kernel = op.outputs[0].shape, dict(op.arguments.pairs).get("kernel_size")
+    if operator.kind == "convolution" and weight is not None:
+        fits = len(weight) > 1 and len(data) > 1 and len(out) == len(data)
+        fits = fits and (len(weight) == 2 or 0 <= len(weight) - len(data) <= 1)
+    elif operator.window in ("sliding", "adaptive"):
+        sizes = len(kernel) if isinstance(kernel, tuple) and len(kernel) > 1 else operator.dimensions
+        fits = len(out) == len(data) > 0 and len(data) >= sizes
+    elif operator.kind == "product":
+        fits = len(data) > 0 and weight != () and (len(out) > 0 or len(data) == 1)
+    else:
+        return
+    if not fits:
+        shapes = " and ".join(map(_show, (data,) if weight is None else (data, weight)))
+        yield place, f"is {op.name} of the shapes {shapes} to {_show(out)}, which it cannot be"
+
+
+def _check_window(op: OpEntry, place: str) -> Iterator[Fault]:
     for name, value in op.arguments.pairs:
         sizes = value if isinstance(value, tuple) else (value,)
         if any(isinstance(size, int) and size < _LEAST.get(name, -LARGEST) for size in sizes):

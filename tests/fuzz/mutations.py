@@ -1,4 +1,4 @@
-"""What the fuzzers do to a JSON document: other types and sizes, parts taken away, doubled and swapped, spoilt bytes."""
+"""What the fuzzers do to a JSON document: other types and sizes, parts taken away, doubled, swapped, spoilt bytes."""
 
 import copy
 import json

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from archscope.analysis.receptive.extent import Extent
 from archscope.analysis.receptive.rules import follow_op
-from archscope.analysis.receptive.state import Kind, Reach, State, begin_state
+from archscope.analysis.receptive.state import UNKNOWN, Kind, Reach, State, begin_state
 from archscope.core.trace import OpRecord, Trace, ValueRef
 
 __all__ = [
@@ -69,8 +69,14 @@ def measure_values(
         if not any(states.get(ref.value) for ref in op.inputs):
             continue
         outputs = follow_op(op, states)
-        states |= {ref.value: state for ref, state in zip(op.outputs, outputs, strict=False)}
+        states |= {ref.value: _keep_within(state, ref) for ref, state in zip(op.outputs, outputs, strict=False)}
     return states
+
+
+def _keep_within(state: State, ref: ValueRef) -> State:
+    """The state, unknown where a rule left a dimension on an axis that the value does not have."""
+    rank = len(ref.shape)
+    return tuple(UNKNOWN if reach.place in ("axis", "merged") and reach.axis >= rank else reach for reach in state)
 
 
 def _describe(state: State) -> tuple[DimensionField, ...]:
