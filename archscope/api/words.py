@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from math import isfinite, prod
+from math import prod
 from numbers import Integral, Real
 from typing import Any, TypeAlias, get_args
 
@@ -24,6 +24,14 @@ Inputs: TypeAlias = str | int | Sequence[str | InputSpec | Sequence[int]] | Sequ
 integers, `(3, 32, 32)`, or one side, `32`; or a list of whole shapes, `[(1, 3, 32, 32), (1, 10)]`."""
 Count: TypeAlias = int | str
 """A number, or a word such as `"5M"`."""
+
+
+LARGEST_AMOUNT = 10**45
+"""Of parameters, MACs and bytes: more than any that can be written in words."""
+LARGEST_REAL = 1e12
+"""Of seconds and per cents."""
+MOST = {"threads": 1024}
+"""Of what a process can have: torch asks the system for each, and ends the process where there are none left."""
 
 
 def is_saved(target: str) -> bool:
@@ -102,7 +110,7 @@ def _read_shape(sizes: Sequence[Any]) -> InputSpec:
 def read_count(word: Count, name: str) -> int:
     """A limit as a whole number from 0. Raises UsageError, which names the limit."""
     if not isinstance(word, str):
-        return check_least(name, word, 0)
+        return check_least(name, word, 0, LARGEST_AMOUNT)
     try:
         return parse_count(word)
     except UsageError as error:
@@ -111,7 +119,7 @@ def read_count(word: Count, name: str) -> int:
 
 def read_bytes(word: Count) -> int:
     """An amount of memory in bytes, from a number or a word such as `"16GiB"`. Raises UsageError."""
-    return check_least("memory", parse_memory(word) if isinstance(word, str) else word, 1)
+    return check_least("memory", parse_memory(word) if isinstance(word, str) else word, 1, LARGEST_AMOUNT)
 
 
 def read_reserve(word: Count) -> Reserve:
@@ -123,16 +131,20 @@ def read_reserve(word: Count) -> Reserve:
     return Reserve(word, Fraction(0))
 
 
-def check_least(name: str, value: Any, least: int) -> int:
-    """The value. Raises UsageError where it is no whole number, or less than `least`."""
+def check_least(name: str, value: Any, least: int, most: int = LARGEST_SIZE) -> int:
+    """The value. Raises UsageError where it is no whole number, less than `least` or more than `most`."""
+    most = min(most, MOST.get(name, most))
     if not _is_size(value) or value < least:
         raise UsageError(f"{name} cannot be {_show(value)}", f"give a whole number from {least}")
+    if value > most:
+        raise UsageError(f"{name} cannot be {_show(value)}", f"give a whole number from {least} to {most:,}")
     return int(value)
 
 
 def check_finite(name: str, value: Any, least: float) -> float:
-    """The value. Raises UsageError where it is no finite number, or less than `least`."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value) or value < least:
+    """The value. Raises UsageError where it is no number, less than `least` or too large to compute with."""
+    fits = isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= LARGEST_REAL
+    if not fits:
         raise UsageError(f"{name} cannot be {_show(value)}", f"give a number from {least:g}")
     return float(value)
 
@@ -185,4 +197,6 @@ def _is_size(value: object) -> bool:
 
 
 def _show(value: object) -> str:
+    if isinstance(value, int) and abs(value) > LARGEST_AMOUNT:
+        return f"a number above {LARGEST_AMOUNT:.0e}"
     return repr(value) if isinstance(value, (bool, int, float, str, tuple, list)) else f"a {type(value).__name__}"

@@ -98,8 +98,8 @@ def _read_batch(word: str | None) -> int | Literal["auto"] | None:
         return None
     if word.casefold() == AUTO:
         return "auto"
-    if not word.isdecimal() or not 0 < int(word) < 2**31:
-        raise UsageError(f"--batch {word} is not a batch size", "give a number from 1, or auto")
+    if not word.isdecimal() or len(word) > 10 or not 0 < int(word) < 2**31:
+        raise UsageError(f"--batch {word[:40]} is not a batch size", "give a number from 1, or auto")
     return int(word)
 
 

@@ -62,3 +62,11 @@ def _unfold(dotted: str) -> Iterator[str]:
     first, last = int(run[1]), min(int(run[2]), int(run[1]) + MOST_SUGGESTIONS)
     for number in range(first, last + 1):
         yield from _unfold(dotted[: run.start()] + str(number) + dotted[run.end() :])
+
+
+def split_call(name: str) -> tuple[str, int]:
+    """`relu#2` as the path `relu` and the 1 call before it; without a number the first call is meant, with 0 before."""
+    path, sign, number = name.rpartition("#")
+    if sign and number.isascii() and number.isdecimal() and len(number) < 10:
+        return path, int(number) - 1
+    return name, 0

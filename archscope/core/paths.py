@@ -15,7 +15,6 @@ from archscope.core.errors import ArchscopeError, DataError, UsageError
 ErrorT = TypeVar("ErrorT", bound=ArchscopeError)
 
 _REASONS = {
-    errno.EACCES: "permission denied",
     errno.ENAMETOOLONG: "the name is too long",
     errno.ELOOP: "its links go round in a circle",
     errno.EISDIR: "it is a folder",

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from archscope.core.errors import DataError, UnknownLayerError
 from archscope.core.finding import Finding
-from archscope.core.layer_names import suggest_layers
+from archscope.core.layer_names import split_call, suggest_layers
 from archscope.core.tensors import TensorSpec
 
 Setting: TypeAlias = "bool | int | float | str | tuple[Setting, ...] | None"
@@ -278,8 +278,7 @@ class Trace:
         """
         if not isinstance(name, str):
             raise TypeError(f"layers are found by path, a str, not {type(name).__name__}; by number: layers[0]")
-        path, sign, number = name.rpartition("#")
-        key = (path, int(number) - 1) if sign and number.isdecimal() else (name, 0)
+        key = split_call(name)
         if key not in self._calls:
             calls = sum(layer.path == key[0] for layer in self.layers)
             if calls:

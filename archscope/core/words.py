@@ -91,6 +91,8 @@ def _shorten(text: str, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
+LONGEST_COUNT = 40
+"""Characters."""
 COUNT_FORMS = "write 5M, 1.5G, 600_000 or 600,000"
 MEMORY_FORMS = "write --memory 16GiB, --memory 16GB or --memory 24000MB"
 
@@ -128,6 +130,8 @@ def parse_memory(text: str) -> int:
 
 def parse_count(word: str) -> int:
     """`5M` -> 5000000, `1.5G`, `600_000`, `600,000`. Raises UsageError, also for what is no whole number: `2.3`."""
+    if len(word) > LONGEST_COUNT:
+        raise UsageError(f"{_shorten(word)!r} is too long for a count", COUNT_FORMS)
     found = re.fullmatch(r"([0-9][0-9_,]*(?:\.[0-9]+)?|\.[0-9]+)\s*([kmgbt]?)", word.strip().casefold())
     if found is None:
         raise UsageError(f"{word!r} is not a count", COUNT_FORMS)

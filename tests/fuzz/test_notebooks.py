@@ -31,7 +31,13 @@ NET = [
 
 
 def _make_cell(source: str | list[str], number: int | None = 1, **more: Any) -> dict[str, Any]:
-    cell = {"cell_type": "code", "execution_count": number, "metadata": {}, "outputs": [], "source": source}
+    cell: dict[str, Any] = {
+        "cell_type": "code",
+        "execution_count": number,
+        "metadata": {},
+        "outputs": [],
+        "source": source,
+    }
     return cell | more
 
 

@@ -13,7 +13,7 @@ from archscope.analysis.outline import outline_trace
 from archscope.analysis.receptive import measure_values
 from archscope.core.cost import CostReport
 from archscope.core.errors import UnknownNameError
-from archscope.core.layer_names import suggest_layers
+from archscope.core.layer_names import split_call, suggest_layers
 from archscope.core.trace import LayerCall, Trace
 
 ROOT = "."
@@ -34,8 +34,7 @@ def find_layer(trace: Trace, word: str) -> LayerCall:
     name = word.strip()
     if name in (ROOT, ""):
         return trace.root
-    path, sign, number = name.rpartition("#")
-    path, call = (path, int(number) - 1) if sign and number.isdecimal() else (name, 0)
+    path, call = split_call(name)
     for fold in (str, str.casefold):
         for layer in trace.layers:
             if layer.path and fold(layer.path) == fold(path) and layer.call == call:

@@ -168,7 +168,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
             resolve_target(f"hf:{place}", {})
         assert "nothing is downloaded" in caught.value.remedy
     (tmp_path / "config.json").write_text("{", encoding="utf-8")
-    with pytest.raises(TargetError, match="cannot be read as JSON"):
+    with pytest.raises(TargetError, match="as JSON"):
         resolve_target(f"hf:{tmp_path}", {})
 
 
