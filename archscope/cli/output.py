@@ -1,11 +1,12 @@
 """Where an answer goes: text on stdout, or a file written beside its place and renamed."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from archscope.core.errors import OutputError
 from archscope.core.files import check_writable, write_text
-from archscope.core.paths import expand_path, find_kind, follow_links
+from archscope.core.paths import expand_path, explain_refusal, find_kind, follow_links, open_device
 from archscope.rendering.formats import RenderOptions, TableFormat, find_format, find_format_by_suffix
 from archscope.rendering.report import GITHUB, Report
 from archscope.rendering.stdout import describe_stdout, write_stdout
@@ -67,6 +68,7 @@ def _is_device(path: Path) -> bool:
 def _write_device(path: Path, text: str) -> None:
     """A terminal, a pipe or /dev/null is written to, never replaced."""
     try:
-        path.write_text(text, encoding="utf-8")
+        with os.fdopen(open_device(path), "w", encoding="utf-8") as device:
+            device.write(text)
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+        raise explain_refusal(error, f"cannot write {path}", OutputError) from error

@@ -186,6 +186,8 @@ class _Reader:
         if shape is None:
             self._complain(": tensor(...) takes numbers in lists of equal lengths", VALUE_FORMS)
         kinds = {type(item) for item in _flatten(data)}
+        if any(isinstance(item, int) and not -(2**63) <= item < 2**63 for item in _flatten(data)):
+            self._complain(": a number in tensor(...) is larger than int64 holds", VALUE_FORMS)
         dtype = None if float in kinds or not kinds else "bool" if kinds == {bool} else "int64"
         return Sizes(shape, dtype, data)
 

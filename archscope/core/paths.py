@@ -19,7 +19,7 @@ _REASONS = {
     errno.ELOOP: "its links go round in a circle",
     errno.EISDIR: "it is a folder",
     errno.ENOTDIR: "a part of the path is a file, not a folder",
-    errno.ENXIO: "it is a device that is not there",
+    errno.ENXIO: "nobody reads at its other end",
 }
 _KINDS = (
     (stat.S_ISREG, "file"), (stat.S_ISDIR, "folder"), (stat.S_ISFIFO, "pipe"), (stat.S_ISSOCK, "socket"),
@@ -86,6 +86,14 @@ def follow_links(path: Path, error_type: type[ArchscopeError] = DataError) -> Pa
         return path.resolve() if path.is_symlink() else path
     except (OSError, RuntimeError) as error:
         raise explain_refusal(error, f"cannot follow {path}", error_type) from error
+
+
+def open_device(path: Path) -> int:
+    """The descriptor of a terminal, a pipe or a device, to write to. Raises OSError where nobody reads from a pipe."""
+    # Without O_NONBLOCK, opening a pipe without a reader waits for one.
+    descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+    os.set_blocking(descriptor, True)
+    return descriptor
 
 
 def list_folder(path: Path, error_type: type[ArchscopeError] | None = None) -> list[Path]:
