@@ -37,8 +37,8 @@ def _list_faults(document: TraceDocument) -> Iterator[Fault]:
         yield from _check_op(op, index, document)
     for index, edge in enumerate(document.edges or ()):
         known = len(document.ops or ())
-        producer = -1 if edge.producer is None else edge.producer
-        if not (-1 <= producer < edge.consumer < known) or producer == -1 != (edge.producer or -1):
+        made = edge.producer is None or 0 <= edge.producer < edge.consumer
+        if not (made and 0 <= edge.consumer < known):
             yield f"edges[{index}]", f"goes from operation {edge.producer} to {edge.consumer} of {known}"
 
 

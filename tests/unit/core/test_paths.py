@@ -30,32 +30,24 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 ODD = (
-    "loop.{}", "pipe.{}", "folder.{}", "device.{}", "broken.{}", f"{LONG}.{{}}", f"a/{LONG}/b.{{}}", "file/x.{}", "/.{}",
-    "~nosuchuser/x.{}", "nul\0x.{}", "half\ud800.{}", "bytes\udcff.{}", "x/" * 3000 + "x.{}",
-)  # fmt: skip
+    *("loop", "pipe", "folder", "device", "broken", LONG, f"a/{LONG}/b", "file/x", "/", "~nosuchuser/x", "nul\0x"),
+    *("half\ud800", "x/" * 3000 + "x"),
+)
 COMMANDS = (
-    "trace {}.json", "table {}.json", "explain {}.json --all", "budget {}.json --max-params 1", "fit {}.json --batch 1",
-    "budget alexnet --baseline {}.json", "bench alexnet --device cpu --compare {}.json", "trace hf:{}.json",
-    "trace {}.py", "trace {}.py:Net", "trace {}.ipynb", "trace {}.ipynb:Net", "train {}.py:Net --check-only",
-    "train resnet20 --check-only --data {}.json",
+    "trace {0}.json", "table {0}.json", "explain {0}.json --all", "budget {0}.json --max-params 1",
+    "fit {0}.json --batch 1", "budget alexnet --baseline {0}.json", "bench alexnet --device cpu --compare {0}.json",
+    "trace hf:{0}.json", "trace {0}.py", "trace {0}.py:Net", "trace {0}.ipynb", "trace {0}.ipynb:Net",
+    "train {0}.py:Net --check-only --data synthetic", "train resnet20 --check-only --data {0}.json",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("odd", ODD, ids=ascii)
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: ascii(odd)[:12])
 def test_every_command_refuses_what_is_no_file_in_one_error(
     folder: Path, capsys: pytest.CaptureFixture[str], odd: str
 ) -> None:
     for words in COMMANDS:
-        line = [odd.format(word.partition("{}.")[2].partition(":")[0]).join(_cut(word)) for word in words.split()]
-        line = [word if "{}" in old else old for word, old in zip(line, words.split(), strict=True)]
-        assert main(line) == 2, line
-        assert capsys.readouterr().err.startswith("error: ")
-
-
-def _cut(word: str) -> tuple[str, str]:
-    """What stands before and after the name and its suffix."""
-    before, _, rest = word.partition("{}.")
-    return before, rest[len(rest.partition(":")[0]) :]
+        assert main([word.format(odd) for word in words.split()]) == 2, words
+        assert "error: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -142,7 +134,7 @@ def test_a_folder_without_permission(tmp_path: Path, capsys: pytest.CaptureFixtu
     closed.mkdir(mode=0)
     try:
         for words in COMMANDS:
-            line = [word.replace("{}", str(closed / "x")) for word in words.split()]
+            line = [word.format(closed / "x") for word in words.split()]
             assert main(line) == 2, line
             assert "ermission denied" in capsys.readouterr().err
     finally:
