@@ -350,7 +350,7 @@ def benchmark(
         UsageError, UnknownNameError: what was asked cannot be done.
         DataError: images or the older run are missing or damaged.
     """
-    from archscope.benchmarking.compare import compare_with_old
+    from archscope.benchmarking.compare import check_times, compare_with_old
     from archscope.benchmarking.options import DEFAULT_SECONDS, BenchOptions, StepOptions, TrainingOptions
     from archscope.benchmarking.report import BenchmarkReport
     from archscope.benchmarking.session import SilentListener, bench_targets
@@ -384,6 +384,8 @@ def benchmark(
         training=None if train_steps is None else TrainingOptions(train_steps, None if data is None else str(data)),
     )
     old = read_document(expand_path(compare), BenchDocument) if compare is not None else None
+    if old is not None:
+        check_times(old, str(compare))
     found = bench_targets(targets, options, listener or SilentListener())
     ratios = compare_with_old(found, old) if old is not None else None
     return BenchmarkReport(found, ratios, "" if compare is None else str(compare))

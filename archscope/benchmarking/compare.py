@@ -11,8 +11,20 @@ from archscope.core.codec import fill
 from archscope.core.documents.bench import BenchDocument, ComparedEntry, TargetEntry
 from archscope.core.errors import DataError
 
+LONGEST_MS = 1e9
+"""Of one block: eleven days."""
+
 Key: TypeAlias = tuple[str, str, str, int]
 """Target, device, precision and batch."""
+
+
+def check_times(old: BenchDocument, name: str) -> None:
+    """Raise DataError where the run in the file `name` has times that no clock measures."""
+    for index, entry in enumerate(old.targets):
+        timing = entry.step_ms or entry.forward_ms
+        wrong = [time for time in (timing.samples if timing else ()) if not 0 < time <= LONGEST_MS]
+        if wrong:
+            raise DataError(f"{name}: targets[{index}] has a block of {wrong[0]:g} ms", old.remedy)
 
 
 def compare_with_old(report: BenchReport, old: BenchDocument) -> dict[Key, Ratio]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from archscope.benchmarking.compare import compare_with_old, list_ratios, tell_ratios
+from archscope.benchmarking.compare import check_times, compare_with_old, list_ratios, tell_ratios
 from archscope.benchmarking.document import build_document
 from archscope.benchmarking.layers import average_middle, run_pass
 from archscope.benchmarking.memory import predict_batch, predict_peak
@@ -254,3 +254,14 @@ def test_verdicts_about_losses() -> None:
     flat = judge_losses([2.3] * 20, blank, 0.1)
     assert flat.reason == "the loss did not fall: 2.300 at the start, 2.300 after 20 steps"
     assert judge_losses([2.3, float("nan")], blank, None).reason == "the loss became NaN or infinite at step 2"
+
+
+@pytest.mark.parametrize("time", [0.0, -1.0, 1e300])
+def test_times_that_no_clock_measures_are_refused_before_the_bench(tmp_path, time: float) -> None:
+    document = encode(build_document(make_report()))
+    timing = next(key for key in ("step_ms", "forward_ms") if document["targets"][0][key])
+    document["targets"][0][timing]["samples"][0] = time
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(DataError, match=r"old.json: targets\[0\] has a block of"):
+        check_times(read_document(path, BenchDocument), "old.json")

@@ -6,12 +6,15 @@ import archscope
 from archscope.cli.app import main
 
 LONG = "9" * 5_000
-ODD = (LONG, "²", "1²", "٣", "１", "Ⅷ", "1e999", "-1", "nan", "inf", "0x10", "1__0", "2147483648", "9" * 20, "9" * 41)
+ODD = (
+    *(LONG, "²", "1²", "٣", "\uff11", "Ⅷ", "1e999", "-1", "nan", "inf", "0x10", "1__0", "2147483648"),
+    *("9" * 20, "9" * 41),
+)
 PLACES = (
     "explain alexnet conv#{}", "explain alexnet features.0#{}", "explain alexnet features.0#{}:features.3#{}",
     "budget alexnet --max-params {}", "budget alexnet --max-macs {}K", "budget alexnet --max-activations 0.{}",
-    "budget alexnet --max-params 1 --tolerance {}", "fit alexnet --memory {}GiB", "fit alexnet --memory 1.{}GiB",
-    "fit alexnet --memory 1GiB --reserve {}%", "trace alexnet --input 3x{}x3",
+    "budget alexnet --max-params 1 --tolerance {}", "fit resnet20 --memory {}GiB", "fit resnet20 --memory 1.{}GiB",
+    "fit resnet20 --memory 1GiB --reserve {}%", "trace alexnet --input 3x{}x3",
     "trace alexnet --input n={}", "trace alexnet --input lengths=tensor([{}])", "trace alexnet --depth {}",
     "trace alexnet --top {}", "bench alexnet --device cpu --threads {}", "bench alexnet --device cpu --batch {}x",
     "train resnet20 --check-only --data none.json --threads {}", "train resnet20 --check-only --data none.json --lr {}",
