@@ -1,13 +1,14 @@
 """Which module call is the innermost at every moment: a wrapper swapped in for `Module.__call__` while anyone traces.
 
-The wrapper is process-wide and counted: the first tracer installs it, the last one to leave takes it away. Each thread
+The wrapper is process-wide and counted: the first tracer installs it, the last one to leave takes it away, and where
+another tool has wrapped it meanwhile it stays beneath that tool's wrapper and passes everything on. Each thread
 has its own watch, so traces in several threads do not mix, and a trace begun inside another's forward pass hides the
 outer one until it ends. Threads that a watched pass starts join its watch, as does a thread that calls one of its
 modules: see `threads`. No lock is held while a forward pass runs.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import CodeType
 from typing import Any, Protocol
@@ -35,7 +36,6 @@ class _Installation:
     """The wrappers that are in place, for how many observers, and the watches that are open."""
 
     patches: tuple[Patch, ...] = ()
-    original: Any = None
     users = 0
     watches: tuple[Watch, ...] = ()
 
@@ -54,23 +54,28 @@ def is_watched_by(observer: object) -> bool:
     return watch.is_open and watch.observer is observer
 
 
-def _observed_call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-    watch = local.watch
-    if watch is None or not watch.is_open:
-        watch = None if local.hidden else _find_watch(self)
-        if watch is None:
-            return _Installation.original(self, *args, **kwargs)
-        with join_watch(watch, watch.observer.begin_task()):
-            return _observed_call(self, *args, **kwargs)
-    observer = watch.observer
-    ticket = observer.enter_call(self, args, kwargs)
-    try:
-        output = _Installation.original(self, *args, **kwargs)
-    except BaseException as error:
-        observer.fail_call(ticket, error)
-        raise
-    observer.leave_call(ticket, output)
-    return output
+def _make_observed(original: Callable[..., Any], patch: Patch) -> Callable[..., Any]:
+    def observed_call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        if not patch.active:
+            return original(self, *args, **kwargs)
+        watch = local.watch
+        if watch is None or not watch.is_open:
+            watch = None if local.hidden else _find_watch(self)
+            if watch is None:
+                return original(self, *args, **kwargs)
+            with join_watch(watch, watch.observer.begin_task()):
+                return observed_call(self, *args, **kwargs)
+        observer = watch.observer
+        ticket = observer.enter_call(self, args, kwargs)
+        try:
+            output = original(self, *args, **kwargs)
+        except BaseException as error:
+            observer.fail_call(ticket, error)
+            raise
+        observer.leave_call(ticket, output)
+        return output
+
+    return observed_call
 
 
 def _find_watch(module: nn.Module) -> Watch | None:
@@ -78,7 +83,7 @@ def _find_watch(module: nn.Module) -> Watch | None:
     return next((watch for watch in _Installation.watches if watch.observer.owns(module)), None)
 
 
-CALL_CODE: CodeType = _observed_call.__code__
+CALL_CODE: CodeType = next(code for code in _make_observed.__code__.co_consts if isinstance(code, CodeType))
 """Code of the wrapper: a frame that runs it is the border between one module call and the next."""
 
 
@@ -114,9 +119,7 @@ def hide_calls() -> Iterator[None]:
 def _install(watch: Watch) -> None:
     with _lock:
         if _Installation.users == 0:
-            if nn.Module.__call__ is not _observed_call:
-                _Installation.original = nn.Module.__call__
-            _Installation.patches = (Patch(nn.Module, "__call__", _observed_call), *threads.list_patches())
+            _Installation.patches = (Patch(nn.Module, "__call__", _make_observed), *threads.list_patches())
             for patch in _Installation.patches:
                 patch.apply()
         _Installation.users += 1

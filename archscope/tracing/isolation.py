@@ -1,5 +1,6 @@
 """What a forward pass must not disturb, and what must not disturb it: random states, compilation, logs."""
 
+import gc
 import logging
 import os
 import random
@@ -14,20 +15,90 @@ import torch
 from archscope.tracing.threads import local
 
 
+_lock = threading.Lock()
+
+
+class _Draws:
+    """The random states that are to be put back, and the threads that they are kept for, outermost first."""
+
+    before: "_RandomStates | None" = None
+    """As they were when the first of those that are kept at this moment began."""
+    holders: tuple[int, ...] = ()
+
+
+class _RandomStates:
+    """The generators of Python, of NumPy where it is imported, and of torch with its initialised CUDA devices."""
+
+    def __init__(self) -> None:
+        self._python = random.getstate()
+        self._numpy = sys.modules.get("numpy")
+        self._numpy_state = self._numpy.random.get_state() if self._numpy else None
+        self._torch = torch.get_rng_state()
+        self._cuda = [
+            (device, torch.cuda.get_rng_state(device))
+            for device in range(torch.cuda.device_count() if torch.cuda.is_initialized() else 0)  # type: ignore[no-untyped-call]
+        ]
+
+    def restore(self) -> None:
+        random.setstate(self._python)
+        if self._numpy:
+            self._numpy.random.set_state(self._numpy_state)
+        torch.set_rng_state(self._torch)
+        for device, state in self._cuda:
+            torch.cuda.set_rng_state(state, device)
+
+
 @contextmanager
 def keep_random_state() -> Iterator[None]:
-    """Restore every generator that a forward pass may draw from, also when it raises."""
-    numpy = sys.modules.get("numpy")
-    numpy_state = numpy.random.get_state() if numpy else None
-    python_state = random.getstate()
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
-    with torch.random.fork_rng(devices=devices):
-        try:
-            yield
-        finally:
-            random.setstate(python_state)
-            if numpy:
-                numpy.random.set_state(numpy_state)
+    """Restore every generator that a forward pass may draw from, also when it raises.
+
+    The generators are the whole process's. Where several threads trace at once, the last one to leave puts back what
+    the first one found; in one thread every block puts back what it found itself.
+    """
+    thread = threading.get_ident()
+    with _lock:
+        own = _RandomStates()
+        if not _Draws.holders:
+            _Draws.before = own
+        _Draws.holders = (*_Draws.holders, thread)
+        shared = any(other != thread for other in _Draws.holders)
+    try:
+        yield
+    finally:
+        with _lock:
+            shared = shared or any(other != thread for other in _Draws.holders)
+            holders = list(_Draws.holders)
+            holders.remove(thread)
+            _Draws.holders = tuple(holders)
+            if not holders and _Draws.before is not None:
+                _Draws.before.restore()
+                _Draws.before = None
+            elif not shared:
+                own.restore()
+
+
+class _Collection:
+    """How many passes want no garbage to be collected, and whether it was collected before the first of them."""
+
+    users = 0
+    was_on = False
+
+
+@contextmanager
+def pause_collection() -> Iterator[None]:
+    """No garbage is collected while anyone is in here: the process's switch, as the first one found it, is put back."""
+    with _lock:
+        if _Collection.users == 0:
+            _Collection.was_on = gc.isenabled()
+            gc.disable()
+        _Collection.users += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _Collection.users -= 1
+            if _Collection.users == 0 and _Collection.was_on:
+                gc.enable()
 
 
 @contextmanager

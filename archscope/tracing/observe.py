@@ -1,8 +1,7 @@
 """Runs one forward pass under the recorder and makes the trace of what it wrote down, a failure included."""
 
-import gc
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +12,7 @@ from archscope.core.trace import Failure, LayerCall, Setting, Trace, ValueRef
 from archscope.modules import is_training
 from archscope.tracing.executors import Executor
 from archscope.tracing.holdings import find_holdings
-from archscope.tracing.isolation import keep_random_state
+from archscope.tracing.isolation import keep_random_state, pause_collection
 from archscope.tracing.recorder import RecordedCall, Recorder
 from archscope.tracing.registration import Usage, review_registration
 from archscope.tracing.state import StateInventory, read_settings
@@ -78,17 +77,8 @@ def observe_forward(subject: TracedModule, executor: Executor) -> Observation:
 @contextmanager
 def _isolate_pass() -> Iterator[None]:
     """No gradients, no inference mode, no garbage collection; random state put back. Compilation: see `modes`."""
-    collects = gc.isenabled()
-    with ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(False))
-        stack.enter_context(torch.no_grad())
-        stack.enter_context(keep_random_state())
-        gc.disable()
-        try:
-            yield
-        finally:
-            if collects:
-                gc.enable()
+    with torch.inference_mode(False), torch.no_grad(), keep_random_state(), pause_collection():
+        yield
 
 
 def _refer_inputs(recorder: Recorder, subject: TracedModule) -> tuple[ValueRef, ...]:

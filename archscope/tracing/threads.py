@@ -5,14 +5,16 @@ which pools take work are wrapped: what a watched thread hands to another one ru
 same modes. Nothing waits for anything but its own work, so a pass cannot come to a halt that would not without us.
 """
 
+import _thread
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import nn
@@ -123,23 +125,38 @@ def _enter_modes(watch: Watch, stack: ExitStack) -> None:
 
 
 class Patch:
-    """A method of a class, replaced for a while."""
+    """A function that a class or module holds, wrapped for a while by a wrapper of its own.
 
-    def __init__(self, owner: type, name: str, wrapper: Any) -> None:
-        self.owner = owner
-        self.name = name
-        self.wrapper = wrapper
-        self.original = vars(owner)[name]
+    Other tools wrap the same functions, before, meanwhile and afterwards, and take their wrappers away in any order.
+    Each patch therefore calls what it found and nothing else; once reverted it only passes on, wherever it is held.
+    """
+
+    def __init__(self, owner: Any, name: str, make: Callable[[Callable[..., Any], "Patch"], Callable[..., Any]]) -> None:
+        """`make` gives the wrapper of a function, which is to pass everything on where the patch is not active."""
+        self.active = False
+        self._owner = owner
+        self._name = name
+        self._original = vars(owner)[name]
+        while isinstance(self._original, FunctionType) and self._original in _wrapped:
+            # another tool has put back a wrapper that we had taken away
+            self._original = _wrapped[self._original]
+        self._wrapper = make(self._original, self)
+        _wrapped[self._wrapper] = self._original
 
     def apply(self) -> None:
-        """Put the wrapper in the method's place, unless it is there already."""
-        if self.original is not self.wrapper:
-            setattr(self.owner, self.name, self.wrapper)
+        """Put the wrapper in the function's place."""
+        self.active = True
+        setattr(self._owner, self._name, self._wrapper)
 
     def revert(self) -> None:
-        """Put the method back. Where another tool has wrapped ours meanwhile, ours stays beneath and passes through."""
-        if self.original is not self.wrapper and vars(self.owner).get(self.name) is self.wrapper:
-            setattr(self.owner, self.name, self.original)
+        """Put the function back, unless another tool has put something else there meanwhile."""
+        self.active = False
+        if vars(self._owner).get(self._name) is self._wrapper:
+            setattr(self._owner, self._name, self._original)
+
+
+_wrapped: "WeakKeyDictionary[Any, Any]" = WeakKeyDictionary()
+"""What each of our wrappers wraps, as long as anyone holds it."""
 
 
 def _begin_task() -> tuple[Watch, Task] | None:
@@ -160,34 +177,74 @@ def _follow(function: Callable[..., Any], watch: Watch, task: Task) -> Callable[
     return followed
 
 
-_start = threading.Thread.start
-_submit = ThreadPoolExecutor.submit
+def _make_start(original: Callable[..., Any], patch: Patch) -> Callable[..., Any]:
+    """Of `Thread.start`."""
 
+    def followed_start(self: threading.Thread) -> None:
+        begun = _begin_task() if patch.active else None
+        if begun is None:
+            return original(self)
+        watch, task = begun
+        followed = _follow(self.run, watch, task)
+        own = self.__dict__.get("run")
 
-def _followed_start(self: threading.Thread) -> None:
-    begun = _begin_task()
-    if begun is None:
-        return _start(self)
-    watch, task = begun
-    followed = _follow(self.run, watch, task)
-    own = self.__dict__.get("run")
+        def run() -> None:
+            _put_back(self, own)
+            try:
+                followed()
+            except Exception as error:
+                if not watch.observer.take_thread_error(error):
+                    raise
 
-    def run() -> None:
-        _put_back(self, own)
+        self.run = run  # type: ignore[method-assign]
         try:
-            followed()
-        except Exception as error:
-            if not watch.observer.take_thread_error(error):
-                raise
+            with _hide_start():
+                original(self)
+        except BaseException:
+            _put_back(self, own)
+            raise
+        task.is_done = lambda: not self.is_alive()
+        return None
 
-    self.run = run  # type: ignore[method-assign]
+    return followed_start
+
+
+@contextmanager
+def _hide_start() -> Iterator[None]:
+    """What starts the thread of a task beneath is not another task."""
+    watch, hidden = local.watch, local.hidden
+    local.watch, local.hidden = None, True
     try:
-        _start(self)
-    except BaseException:
-        _put_back(self, own)
-        raise
-    task.is_done = lambda: not self.is_alive()
-    return None
+        yield
+    finally:
+        local.watch, local.hidden = watch, hidden
+
+
+def _make_start_new(original: Callable[..., Any], patch: Patch) -> Callable[..., Any]:
+    """Of `_thread.start_new_thread`."""
+
+    def followed_start_new(function: Callable[..., Any], *args: Any) -> Any:
+        begun = _begin_task() if patch.active and callable(function) else None
+        if begun is None:
+            return original(function, *args)
+        watch, task = begun
+        ended = threading.Event()
+        followed = _follow(function, watch, task)
+
+        def run(*args: Any, **kwargs: Any) -> None:
+            try:
+                followed(*args, **kwargs)
+            except Exception as error:
+                if not watch.observer.take_thread_error(error):
+                    raise
+            finally:
+                ended.set()
+
+        ident = original(run, *args)
+        task.is_done = ended.is_set
+        return ident
+
+    return followed_start_new
 
 
 def _put_back(thread: threading.Thread, run: Any) -> None:
@@ -197,26 +254,28 @@ def _put_back(thread: threading.Thread, run: Any) -> None:
         thread.run = run  # type: ignore[method-assign]
 
 
-def _followed_submit(self: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    begun = _begin_task()
-    if begun is None:
-        return _submit(self, function, *args, **kwargs)
-    watch, task = begun
-    # The worker that the pool may start for it lives on after the pass: the task is watched, and not the worker.
-    local.watch, local.hidden = None, True
-    try:
-        future = _submit(self, _follow(function, watch, task), *args, **kwargs)
-    finally:
-        local.watch, local.hidden = watch, False
-    task.is_done = future.done
-    return future
+def _make_submit(original: Callable[..., Any], patch: Patch) -> Callable[..., Any]:
+    """Of `ThreadPoolExecutor.submit`."""
+
+    def followed_submit(self: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        begun = _begin_task() if patch.active else None
+        if begun is None:
+            return original(self, function, *args, **kwargs)
+        # The worker that the pool may start for it lives on after the pass: the task is watched, and not the worker.
+        watch, task = begun
+        with _hide_start():
+            future = original(self, _follow(function, watch, task), *args, **kwargs)
+        task.is_done = future.done
+        return future
+
+    return followed_submit
 
 
-def _make_pool_wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
+def _make_pool_method(original: Callable[..., Any], patch: Patch) -> Callable[..., Any]:
     """Of a method of `multiprocessing.pool.Pool` whose first argument is the function; pools of processes pass."""
 
     def followed_method(self: Any, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        begun = _begin_task() if type(self).__name__ == "ThreadPool" else None
+        begun = _begin_task() if patch.active and type(self).__name__ == "ThreadPool" else None
         return original(self, function if begun is None else _follow(function, *begun), *args, **kwargs)
 
     return followed_method
@@ -225,15 +284,14 @@ def _make_pool_wrapper(original: Callable[..., Any]) -> Callable[..., Any]:
 def list_patches() -> tuple[Patch, ...]:
     """What is wrapped while anyone watches; `multiprocessing.pool` only where somebody has imported it."""
     found = [
-        Patch(threading.Thread, "start", _followed_start),
-        Patch(ThreadPoolExecutor, "submit", _followed_submit),
+        Patch(threading.Thread, "start", _make_start),
+        Patch(ThreadPoolExecutor, "submit", _make_submit),
+        Patch(_thread, "start_new_thread", _make_start_new),
     ]
     pools = sys.modules.get("multiprocessing.pool")
     if pools is not None:
-        found += [
-            Patch(pools.Pool, name, _make_pool_wrapper(vars(pools.Pool)[name]))
-            for name in ("apply_async", "_map_async", "imap", "imap_unordered")
-        ]
+        names = ("apply_async", "_map_async", "imap", "imap_unordered")
+        found += [Patch(pools.Pool, name, _make_pool_method) for name in names]
     return tuple(found)
 
 
