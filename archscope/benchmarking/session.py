@@ -28,7 +28,7 @@ from archscope.benchmarking.results import BenchReport, Memory, VariantResult
 from archscope.benchmarking.roofline import Ceiling, find_datasheet, list_work, measure_ceiling, place_under_roof
 from archscope.benchmarking.training_check import TrainingCheck, load_check
 from archscope.benchmarking.workload import ModelWorkload, TimedWorkload, run_interleaved
-from archscope.core.errors import ArchscopeError, UsageError
+from archscope.core.errors import ArchscopeError, UsageError, pass_interrupt
 from archscope.core.progress import show_stage, track
 from archscope.machine.clock import choose_clock
 from archscope.machine.device import find_device, free_memory, synchronise, tune_backends
@@ -189,7 +189,8 @@ class _Bench:
             seconds = self.options.seconds * len(timed)
             with show_stage("timing steps", seconds, "s", detail=", ".join(run.result.variant.label for run in runs)):
                 run_interleaved(timed, seconds)
-        except Exception as error:  # noqa: BLE001  a model that fails only now and then; it is told, not swallowed
+        except BaseException as error:  # noqa: BLE001  a model that fails only now and then; it is told, not swallowed
+            pass_interrupt(error)
             for run in runs:
                 run.fail(error)
 
@@ -239,10 +240,11 @@ class _Run:
         """Whatever the model raises becomes the reason why there is no row of times."""
         try:
             yield
-        except Exception as error:  # noqa: BLE001  somebody's model may raise anything; it is told, not swallowed
+        except BaseException as error:  # noqa: BLE001  somebody's model may raise anything; it is told, not swallowed
+            pass_interrupt(error)
             self.fail(error)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Keep the reason and let go of the model."""
         self.result = replace(self.result, failure=tell_error(error))
         self.timed = self.workload = None
@@ -304,7 +306,7 @@ class _Run:
         return result
 
 
-def tell_error(error: Exception) -> str:
+def tell_error(error: BaseException) -> str:
     """The reason in one line."""
     if isinstance(error, ArchscopeError):
         text = f"{error.message}; {error.remedy}" if error.remedy else error.message

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from archscope.cli import bench, budget, explain, fit, models, schema, table, trace, train, verify
+from archscope.cli.descriptors import close_answer
 from archscope.cli.failures import print_error, report_error
 from archscope.rendering.stdout import write_stdout
 from archscope.version import __version__
@@ -52,6 +53,9 @@ def main(words: Sequence[str] | None = None) -> int:
         code = app(args=arguments or ["--help"], prog_name="archscope", standalone_mode=False)
     except BaseException as error:  # noqa: BLE001  the last guard: nothing may reach the user as a traceback
         return _report(error, arguments)
+    finally:
+        if words is None:  # the process ends
+            close_answer()
     return 2 if not arguments else code if isinstance(code, int) else 0
 
 

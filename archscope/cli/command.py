@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
 
 import typer
 
+from archscope.cli.descriptors import divert_stdout
 from archscope.cli.failures import report_error
 from archscope.cli.output import Output, choose_output
 from archscope.cli.progress import show_progress
 from archscope.core.errors import ModelError, UnknownNameError
 from archscope.core.python_words import speak_shell
+from archscope.core.directory import keep_directory
+from archscope.core.errors import ArchscopeError, UnknownNameError
 from archscope.core.words import parse_arguments, parse_input
 
 if TYPE_CHECKING:
@@ -181,16 +184,22 @@ def answer(output: Output, ask: "Callable[[], Report]") -> None:
 
 def _ask(output: Output, ask: "Callable[[], Report]") -> "Report":
     from archscope.api import ForwardError
+    from archscope.api.failures import blame_model
 
     try:
-        # What a model prints is no part of the answer, and a model must not end the command.
-        with show_progress() as stream, redirect_stdout(stream):
+        # What a model prints is no part of the answer, and a model must not end or move the command.
+        with keep_directory(), divert_stdout(), show_progress() as stream, redirect_stdout(stream):
             return ask()
-    except SystemExit as error:
-        raise ModelError(f"the model called exit({error.code!r})") from error
     except ForwardError as error:
         output.write(error.report)
         raise
+    except ArchscopeError:
+        raise
+    except BaseException as error:
+        blamed = blame_model(error)
+        if blamed is None:
+            raise
+        raise blamed from error
 
 
 def _wrap(function: Callable[..., None]) -> Callable[..., None]:

@@ -6,7 +6,7 @@ import traceback
 
 import typer
 
-from archscope.core.errors import ArchscopeError
+from archscope.core.errors import ArchscopeError, read_message
 from archscope.core.escaping import escape_lines
 from archscope.rendering.stdout import wants_color
 
@@ -34,7 +34,7 @@ def report_error(error: BaseException, *, debug: bool = False) -> int:
         place = "" if error.filename is None else f"{error.filename}: "
         print_error(f"the system refused: {place}{error.strerror}")
         return ArchscopeError.exit_code
-    told = f"{type(error).__name__}: {error}".rstrip(": ")
+    told = f"{type(error).__name__}: {read_message(error)}".rstrip(": ")
     remedy = "" if debug else "run it again with --debug for the traceback, and report it with that"
     print_error(f"sorry, this is a bug in archscope: {told}", remedy)
     return BUG_CODE

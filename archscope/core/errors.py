@@ -127,8 +127,23 @@ class ModelError(ArchscopeError):
 
 
 def read_message(error: BaseException) -> str:
-    """What an exception says, without the remedy."""
-    return error.message if isinstance(error, ArchscopeError) else str(error)
+    """What an exception says, without the remedy; of one that cannot be turned into text, that it cannot."""
+    if isinstance(error, ArchscopeError):
+        return error.message
+    try:
+        return str(error)
+    except BaseException as second:  # noqa: BLE001  somebody's class: it may raise anything
+        pass_interrupt(second)
+        return f"(its text cannot be read: __str__ raised {type(second).__name__})"
+
+
+def pass_interrupt(error: BaseException) -> None:
+    """Raise `error` again where it is the user's Ctrl-C: somebody's code may raise anything else, also to no good end.
+
+    SystemExit, GeneratorExit and subclasses of KeyboardInterrupt are such code's own.
+    """
+    if type(error) is KeyboardInterrupt:
+        raise error
 
 
 def suggest_names(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:

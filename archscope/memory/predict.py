@@ -16,7 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 
 from archscope.analysis.memory import MemoryPrediction, find_optimizer
-from archscope.core.errors import ModelError
+from archscope.core.errors import ModelError, pass_interrupt, read_message
 from archscope.machine.precision import autocast, find_weight_dtype
 from archscope.memory.ledger import SavedTensors, StorageLedger
 from archscope.modules import clear_gradients, iterate_buffers, iterate_parameters, set_training
@@ -116,11 +116,12 @@ def _run_forward(ledger: StorageLedger, saved: SavedTensors, inputs: Inputs) -> 
     try:
         with saved:
             return ledger.call_root(args, dict(kwargs))
-    except Exception as error:
-        raise ModelError(f"forward raised {type(error).__name__}: {error}", _advise(error)) from error
+    except BaseException as error:
+        pass_interrupt(error)
+        raise ModelError(f"forward raised {type(error).__name__}: {read_message(error)}", _advise(error)) from error
 
 
-def _advise(error: Exception) -> str:
+def _advise(error: BaseException) -> str:
     if isinstance(error, VALUE_ERRORS):
         return "forward reads the values of its tensors, and memory is predicted without values"
     return ""
@@ -139,8 +140,9 @@ def _run_backward(loss: torch.Tensor, ledger: StorageLedger) -> None:
     ledger.phase = "backward"
     try:
         loss.backward()  # type: ignore[no-untyped-call]
-    except Exception as error:
-        raise ModelError(f"backward raised {type(error).__name__}: {error}") from error
+    except BaseException as error:
+        pass_interrupt(error)
+        raise ModelError(f"backward raised {type(error).__name__}: {read_message(error)}") from error
 
 
 def _judge(tensor: torch.Tensor) -> torch.Tensor:

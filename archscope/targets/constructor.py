@@ -13,6 +13,8 @@ from archscope.core.errors import (
     TargetError,
     UnknownArgumentError,
     join_words,
+    pass_interrupt,
+    read_message,
 )
 from archscope.targets.failures import explain_failure, frame_globals
 
@@ -61,7 +63,8 @@ def call_constructor(constructor: Callable[..., Any], arguments: Mapping[str, An
     except TypeError as error:
         _explain_refusal(error, constructor, arguments, owner)
         raise explain_failure(error, owner) from error
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        pass_interrupt(error)
         raise explain_failure(error, owner) from error
     if not isinstance(made, nn.Module):
         raise TargetError(f"{owner} returned {describe_value(made)}, not a torch.nn.Module")
@@ -116,11 +119,11 @@ def _explain_refusal(
     error: TypeError, constructor: Callable[..., Any], arguments: Mapping[str, Any], owner: str
 ) -> None:
     """Raise the error of one argument where `constructor`, or a constructor beneath it, refused that argument."""
-    repeated = _REPEATED.search(str(error))
+    repeated = _REPEATED.search(read_message(error))
     if repeated is not None and repeated[1] in arguments:
         name = repeated[1]
         raise FixedArgumentError(name, f"{owner} sets {name} itself", f"leave out --arg {name}") from error
-    match = _UNEXPECTED.search(str(error))
+    match = _UNEXPECTED.search(read_message(error))
     if match is None or match[2] not in arguments:
         return
     refused = _find_callable(match[1] or "", error)

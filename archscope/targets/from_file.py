@@ -15,6 +15,7 @@ from typing import Any
 
 from archscope.core.errors import TargetError, join_words, suggest_names
 from archscope.core.paths import find_kind, list_folder, make_absolute, read_file
+from archscope.core.errors import TargetError, join_words, pass_interrupt, suggest_names
 from archscope.targets.choice import choose_object
 from archscope.targets.failures import explain_failure, shorten_path
 from archscope.targets.imports import ImportScope
@@ -116,7 +117,8 @@ def _run_file(file: Path) -> Home:
             module = make_module(file, package)
             scope.kept.add(module.__name__)
             exec(compile(source, str(file), "exec", dont_inherit=True), vars(module))
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            pass_interrupt(error)
             raise explain_failure(error, shown, advise_failure(error)) from error
     return Home(shown, module, scope, (f"ran {shown} to load it",))
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from archscope.core.errors import DataError, TargetError, UnknownNameError
 from archscope.core.json_text import parse_json
+from archscope.core.errors import TargetError, UnknownNameError, pass_interrupt
 from archscope.targets.failures import describe_error, find_place, shorten_path
 from archscope.targets.from_file import (
     check_file,
@@ -147,7 +148,8 @@ def _run_cell(cell: Cell, module: types.ModuleType, shown: str) -> None:
     linecache.cache[cell.file] = (len(cell.source), None, lines, cell.file)
     try:
         exec(compile(cell.source, cell.file, "exec", dont_inherit=True), vars(module))
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        pass_interrupt(error)
         raise TargetError(_locate(error, cell, shown), "fix the cell, or move the model above it") from error
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from archscope.core.errors import TargetError, UnknownNameError, UsageError, suggest_names
 from archscope.core.paths import find_working_folder
+from archscope.core.errors import TargetError, UnknownNameError, pass_interrupt, suggest_names
 from archscope.targets.failures import explain_failure
 from archscope.targets.from_file import advise_failure, list_class_names, read_bytes
 from archscope.targets.imports import ImportScope
@@ -23,7 +24,8 @@ def find_in_package(module_name: str, name: str, text: str, arguments: Mapping[s
     with scope.enter():
         try:
             module = importlib.import_module(module_name)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
+            pass_interrupt(error)
             if isinstance(error, ModuleNotFoundError) and _is_itself(error.name, module_name):
                 raise UnknownNameError("module", module_name, _list_near(module_name)) from error
             raise explain_failure(error, f"importing {module_name}", advise_failure(error)) from error

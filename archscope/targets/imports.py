@@ -15,7 +15,8 @@ from importlib.metadata import version
 from types import ModuleType
 from typing import Any
 
-from archscope.core.errors import MissingPackageError, TargetError
+from archscope.core.directory import keep_directory
+from archscope.core.errors import MissingPackageError, TargetError, pass_interrupt, read_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class ImportScope:
             return
         self._held.append(True)
         try:
-            with self._open():
+            with keep_directory(), self._open():
                 yield
         finally:
             self._held.clear()
@@ -90,7 +91,8 @@ def import_extra(package: str, extra: str, asked: str) -> Any:
     """
     try:
         return import_module(package)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        pass_interrupt(error)
         if isinstance(error, ModuleNotFoundError) and error.name == package.partition(".")[0]:
             raise MissingPackageError(
                 f"{asked} needs {package}, which is not installed", f"pip install 'torch-archscope[{extra}]'"
@@ -105,7 +107,8 @@ def read_extra(package: Any, name: str, extra: str) -> Any:
     """
     try:
         return getattr(package, name, None)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        pass_interrupt(error)
         raise explain_broken(package.__name__, extra, error) from error
 
 
@@ -129,8 +132,8 @@ def explain_broken(package: str, extra: str, error: BaseException) -> TargetErro
     while (before := first.__cause__ or first.__context__) is not None:
         first = before
     culprit = _find_culprit(first) or package
-    said = f"{type(first).__name__}: {' '.join(str(first).split())[:_CUT]}".rstrip(": ")
-    told = str(error) if first is error and isinstance(error, ImportError) else said
+    said = f"{type(first).__name__}: {' '.join(read_message(first).split())[:_CUT]}".rstrip(": ")
+    told = read_message(error) if first is error and isinstance(error, ImportError) else said
     because = "" if culprit == package.partition(".")[0] else f"{culprit}, which it imports, fails with "
     return TargetError(
         f"{package} is installed but cannot be imported: {because}{told}",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from torch import nn
 
+from archscope.core.errors import read_message
 from archscope.core.input_spec import InputSpec, Plain, Sizes, iterate_sizes, map_sizes, write_spec, write_value
 from archscope.core.trace import Trace
 from archscope.targets.inputs import read_alone
@@ -124,11 +125,12 @@ _BOOLEANS = re.compile(r"boolean mask|to be bool|type bool|dtype bool", re.IGNOR
 
 
 def _find_wanted(trace: Trace, error: Exception) -> str | None:
-    if "must be Tensor" in str(error):
+    if "must be Tensor" in read_message(error):
         return None
     if _fails_in_table(trace):
         return "int64"
-    return "int64" if _INTEGERS.search(str(error)) else "bool" if _BOOLEANS.search(str(error)) else None
+    told = read_message(error)
+    return "int64" if _INTEGERS.search(told) else "bool" if _BOOLEANS.search(told) else None
 
 
 def _fails_in_table(trace: Trace) -> bool:

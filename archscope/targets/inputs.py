@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 import torch
 from torch import nn
 
-from archscope.core.errors import InputSpecError, UsageError, join_words, suggest_names
+from archscope.core.errors import InputSpecError, UsageError, join_words, read_message, suggest_names
 from archscope.core.input_spec import InputSpec, Sizes, iterate_sizes, map_sizes
 from archscope.core.input_words import EXACT_FORM
 from archscope.modules import iterate_modules, iterate_tensors_of
@@ -296,7 +296,7 @@ def _make_tensor(item: InputTensor, floating: torch.dtype, device: torch.device)
         return _fill_tensor(item, floating, device)
     except (RuntimeError, MemoryError) as error:
         size = "x".join(map(str, item.shape))
-        told = str(error).splitlines()[0] if str(error) else "out of memory"
+        told = read_message(error).splitlines()[0] if read_message(error) else "out of memory"
         raise InputSpecError(f"an input of {size} cannot be made: {told}", EXAMPLE) from error
 
 

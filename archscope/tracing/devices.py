@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from archscope.core.errors import read_message
 from archscope.core.finding import Finding
 from archscope.modules import set_training
 from archscope.tracing.construction import construct_on_meta
@@ -46,7 +47,7 @@ def find_stranded(request: Request, places: Iterable[str]) -> tuple[Finding, ...
     for (owner, name), alike in kinds.items():
         left = frozenset(id(held.value) for holding in alike for held in holding.tensors if held.place in wanted)
         error = _run(request, module, left)
-        if error is not None and any(text in str(error) for text in MIXED):
+        if error is not None and any(text in read_message(error) for text in MIXED):
             subject = alike[0].place if len(alike) == 1 else f"{name} of each {owner} ({len(alike)} of them)"
             findings.append(_build_finding(subject, alike[0], name))
     return tuple(findings)

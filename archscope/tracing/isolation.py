@@ -14,7 +14,6 @@ import torch
 
 from archscope.tracing.threads import local
 
-
 _lock = threading.Lock()
 
 

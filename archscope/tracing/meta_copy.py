@@ -15,6 +15,8 @@ from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
 from archscope.modules import is_training, iterate_modules, name_modules, name_parameters, set_training
+from archscope.core.errors import pass_interrupt
+from archscope.modules import iterate_modules, name_parameters
 
 TensorMap = Callable[[torch.Tensor], torch.Tensor]
 
@@ -52,7 +54,8 @@ def copy_module(module: nn.Module, convert: TensorMap) -> tuple[nn.Module, tuple
         notes: tuple[str, ...] = ()
         try:
             copied = copy.deepcopy(module, attempt)
-        except Exception:  # noqa: BLE001  any class may refuse deepcopy, with any exception
+        except BaseException as error:  # noqa: BLE001  any class may refuse deepcopy, with any exception
+            pass_interrupt(error)
             shared: list[str] = []
             attempt = memo
             copied = _copy_structure(module, attempt, shared)
@@ -94,8 +97,8 @@ def _rebind_closures(copied: nn.Module, memo: dict[int, Any]) -> None:
             if isinstance(value, FunctionType) and any(map(_holds_module, value.__closure__ or ())):
                 try:
                     part.__dict__[name] = _copy_function(value, memo)
-                except Exception:  # noqa: BLE001, S112  what it closed over refuses deepcopy: it stays shared
-                    continue
+                except BaseException as error:  # noqa: BLE001  what it closed over refuses deepcopy: it stays shared
+                    pass_interrupt(error)
 
 
 def _holds_module(cell: CellType) -> bool:
@@ -155,7 +158,8 @@ def _copy_structure(module: nn.Module, memo: dict[int, Any], shared: list[str], 
             continue
         try:
             new.__dict__[name] = copy.deepcopy(value, memo)
-        except Exception:  # noqa: BLE001  as above; the notes say what is shared
+        except BaseException as error:  # noqa: BLE001  as above; the notes say what is shared
+            pass_interrupt(error)
             new.__dict__[name] = value
             shared.append(f"{path}{name}")
     return new

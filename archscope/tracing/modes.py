@@ -13,7 +13,8 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode, UnsupportedFakeTensorException, UnsupportedOperatorException
 
-from archscope.core.errors import UsageError
+from archscope.core.directory import keep_directory
+from archscope.core.errors import UsageError, read_message
 from archscope.core.trace import Mode, Setting
 from archscope.core.units import format_bytes
 from archscope.modules import iterate_tensors_of, set_training
@@ -103,7 +104,7 @@ def _try_observe(request: Request, mode: Mode) -> "Observation | Exception":
 
 def _reason(first: "Observation | Exception") -> str:
     error = first.error if isinstance(first, Observation) else first
-    text = " ".join(str(error).split())
+    text = " ".join(read_message(error).split())
     return f"on meta, {text[:160]}" if isinstance(error, DataDependentError) else f"meta failed with {text[:160]}"
 
 
@@ -125,12 +126,12 @@ def _is_unsupported(error: Exception | None) -> bool:
 
 
 def _mentions(error: Exception | None, texts: tuple[str, ...]) -> bool:
-    return error is not None and any(text in str(error) for text in texts)
+    return error is not None and any(text in read_message(error) for text in texts)
 
 
 def _observe(request: Request, mode: Mode) -> Observation:
     # Copies and inputs made in inference mode could not be written to outside it.
-    with without_compilation(), torch.inference_mode(False), torch.no_grad(), keep_random_state():
+    with without_compilation(), torch.inference_mode(False), torch.no_grad(), keep_random_state(), keep_directory():
         return {"meta": _observe_meta, "fake": _observe_fake, "real": _observe_real}[mode](request)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from archscope.core.errors import read_message
 from archscope.core.trace import Failure, LayerCall, Setting, Trace, ValueRef
 from archscope.modules import is_training
 from archscope.tracing.executors import Executor
@@ -125,7 +126,7 @@ def _describe_thread_error(recorder: Recorder, error: Exception | None) -> tuple
     found = recorder.thread_error
     if found is None or found is error:
         return ()
-    return (f"a thread that forward started ended with {type(found).__name__}: {found}",)
+    return (f"a thread that forward started ended with {type(found).__name__}: {read_message(found)}",)
 
 
 def _build_layer(call: RecordedCall, state: StateInventory, paths: dict[int, str]) -> LayerCall:
@@ -166,6 +167,6 @@ def _build_failure(recorder: Recorder, paths: dict[int, str], error: Exception |
         layer=call.id,
         path=paths[call.id],
         error=type(error).__name__,
-        message=str(error),
+        message=read_message(error),
         sources=recorder.failed_sources,
     )

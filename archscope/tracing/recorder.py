@@ -128,7 +128,9 @@ class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call
     def on_error(self, call: RecordedCall, error: BaseException) -> None:
         """The innermost call that the error (or its cause) passed is where it happened."""
         known = self._failed_error
-        came_from_known = known is not None and known in (error, error.__cause__, error.__context__)
+        came_from_known = known is not None and any(
+            known is other for other in (error, error.__cause__, error.__context__)
+        )
         if not (came_from_known and self.failed is not None and self.failed.is_within(call)):
             self.failed = call
             self.failed_sources = (*spans_of_error(error), *call.sources)

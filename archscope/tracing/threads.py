@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from types import CodeType, FunctionType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
 import torch
@@ -124,6 +124,9 @@ def _enter_modes(watch: Watch, stack: ExitStack) -> None:
         stack.callback(_pop_mode, mode.__dict__.get("_mode_key"))
 
 
+_Function: TypeAlias = Callable[..., Any]
+
+
 class Patch:
     """A function that a class or module holds, wrapped for a while by a wrapper of its own.
 
@@ -131,7 +134,7 @@ class Patch:
     Each patch therefore calls what it found and nothing else; once reverted it only passes on, wherever it is held.
     """
 
-    def __init__(self, owner: Any, name: str, make: Callable[[Callable[..., Any], "Patch"], Callable[..., Any]]) -> None:
+    def __init__(self, owner: Any, name: str, make: "Callable[[_Function, Patch], _Function]") -> None:
         """`make` gives the wrapper of a function, which is to pass everything on where the patch is not active."""
         self.active = False
         self._owner = owner

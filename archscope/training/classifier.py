@@ -17,6 +17,7 @@ from archscope.core.errors import (
     UnknownArgumentError,
     UnknownNameError,
     UsageError,
+    pass_interrupt,
 )
 from archscope.core.words import InputSpec, TraceOptions
 from archscope.models.registry import find_entry
@@ -113,7 +114,8 @@ def copy_module(module: nn.Module) -> nn.Module:
 
     try:
         return deepcopy(module)
-    except Exception as error:
+    except BaseException as error:
+        pass_interrupt(error)
         raise TargetError(f"{type(module).__name__} cannot be copied: {describe_error(error)}") from error
 
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from archscope.core.errors import ArchscopeError, ModelError
+from archscope.core.directory import keep_directory
+from archscope.core.errors import ArchscopeError, ModelError, pass_interrupt
 from archscope.core.progress import track
 from archscope.machine.precision import Execution
 from archscope.modules import keep_training_flags, set_training
@@ -39,12 +40,14 @@ class Scores:
 def run_model(call: Callable[[], Any]) -> Any:
     """The result of `call`, which runs a model that may raise anything. Raises ModelError for whatever it raises."""
     try:
-        return call()
+        with keep_directory():
+            return call()
     except ArchscopeError:
         raise
     except torch.OutOfMemoryError as error:
         raise ModelError(f"the device's memory is too small: {describe_error(error)}", "lower --batch-size") from error
-    except Exception as error:
+    except BaseException as error:
+        pass_interrupt(error)
         place = find_place(error)
         raise ModelError(f"the model raised {describe_error(error)}{f' (at {place})' if place else ''}") from error
 
