@@ -5,7 +5,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 
-from archscope.core.errors import ModelError, read_message
+from archscope.core.errors import ModelError, is_interrupt, read_message
 
 _OWN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 _LIBRARIES = (
@@ -20,7 +20,7 @@ def blame_model(error: BaseException) -> ModelError | None:
 
     SystemExit, GeneratorExit and whatever else is no Exception is a model's: archscope raises none while it works.
     """
-    if type(error) is KeyboardInterrupt:
+    if is_interrupt(error):
         return None
     place = next(_list_places(error), None)
     if isinstance(error, Exception) and place is None:

@@ -28,7 +28,7 @@ from archscope.benchmarking.results import BenchReport, Memory, VariantResult
 from archscope.benchmarking.roofline import Ceiling, find_datasheet, list_work, measure_ceiling, place_under_roof
 from archscope.benchmarking.training_check import TrainingCheck, load_check
 from archscope.benchmarking.workload import ModelWorkload, TimedWorkload, run_interleaved
-from archscope.core.errors import ArchscopeError, UsageError, pass_interrupt
+from archscope.core.errors import ArchscopeError, UsageError, is_interrupt, pass_interrupt
 from archscope.core.progress import show_stage, track
 from archscope.machine.clock import choose_clock
 from archscope.machine.device import find_device, free_memory, synchronise, tune_backends
@@ -82,7 +82,9 @@ def _bench(texts: Sequence[str], options: BenchOptions, listener: Listener) -> B
             for number, (name, target) in enumerate(listed, start=1):
                 listener.note(f"{name} ({number} of {len(found)})")
                 bench.add(name, target)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
+            if not is_interrupt(error):
+                raise
             interrupted = True
     ceilings = tuple(ceiling for ceiling in bench.ceilings.values() if ceiling is not None)
     return BenchReport(tuple(bench.results), machine, ceilings, options.step, interrupted)
@@ -142,6 +144,8 @@ class _Bench:
             for run in runs:
                 self._look_inside(run)
         except KeyboardInterrupt as error:
+            if not is_interrupt(error):
+                raise
             interrupt = error
         self.results += [run.finish(interrupted=interrupt is not None) for run in runs]
         if interrupt is not None:

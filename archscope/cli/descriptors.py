@@ -31,7 +31,7 @@ def divert_stdout() -> Iterator[None]:
 
 
 def close_answer() -> None:
-    """Nothing that a model leaves for the end of the process (`atexit`, children, buffers of C) comes after the answer."""
+    """Nothing that a model leaves for the end of the process (`atexit`, children, C buffers) follows the answer."""
     if _Model.ran and _flush():
         _send_to_stderr()
 

@@ -142,8 +142,13 @@ def pass_interrupt(error: BaseException) -> None:
 
     SystemExit, GeneratorExit and subclasses of KeyboardInterrupt are such code's own.
     """
-    if type(error) is KeyboardInterrupt:
+    if is_interrupt(error):
         raise error
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Whether it is the user's Ctrl-C."""
+    return type(error) is KeyboardInterrupt
 
 
 def suggest_names(name: str, known: Iterable[str], limit: int = 3) -> tuple[str, ...]:

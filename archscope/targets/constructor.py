@@ -10,6 +10,7 @@ from torch import nn
 from archscope.core.errors import (
     ArchscopeError,
     FixedArgumentError,
+    ModelError,
     TargetError,
     UnknownArgumentError,
     join_words,
@@ -65,7 +66,10 @@ def call_constructor(constructor: Callable[..., Any], arguments: Mapping[str, An
         raise explain_failure(error, owner) from error
     except BaseException as error:
         pass_interrupt(error)
-        raise explain_failure(error, owner) from error
+        told = explain_failure(error, owner)
+        if not isinstance(error, Exception):  # it ends the process, whatever it was given
+            told.exit_code = ModelError.exit_code
+        raise told from error
     if not isinstance(made, nn.Module):
         raise TargetError(f"{owner} returned {describe_value(made)}, not a torch.nn.Module")
     return made
