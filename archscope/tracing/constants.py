@@ -71,6 +71,10 @@ class ConstantTable:
         """The real tensor behind a meta tensor, where it is known."""
         return self._value_of(tensor) if self._is_known(tensor) else None
 
+    def list_known(self) -> list[torch.Tensor]:
+        """The tensors whose values are, or were, known."""
+        return list(self._kept)
+
     def forget(self, tensor: torch.Tensor) -> None:
         """The tensor's values are no longer known."""
         self._values.pop(id(tensor), None)

@@ -83,6 +83,10 @@ class MetaExecutor:
             self.constants.remember_original(found[1], tensor)
         return found[1]
 
+    def list_known(self) -> list[torch.Tensor]:
+        """The stand-ins made so far, and the tensors whose values are known."""
+        return [*(stand_in for _, stand_in in self._stand_ins.values()), *self.constants.list_known()]
+
     def prepare(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Put stand-ins in the place of tensors that are not on meta (literals, captured tensors)."""
         for tensor in list_operands(args, kwargs):

@@ -1,6 +1,6 @@
 """Runs one forward pass under the recorder and makes the trace of what it wrote down, a failure included."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,8 +11,8 @@ from torch import nn
 from archscope.core.errors import read_message
 from archscope.core.trace import Failure, LayerCall, Setting, Trace, ValueRef
 from archscope.modules import is_training
-from archscope.tracing.executors import Executor
-from archscope.tracing.holdings import find_holdings
+from archscope.tracing.executors import Executor, MetaExecutor
+from archscope.tracing.holdings import Holding, find_holdings, list_state
 from archscope.tracing.isolation import keep_random_state, pause_collection
 from archscope.tracing.recorder import RecordedCall, Recorder
 from archscope.tracing.registration import Usage, review_registration
@@ -60,7 +60,7 @@ def observe_forward(subject: TracedModule, executor: Executor) -> Observation:
             output = recorder.call_root(subject.args, dict(subject.kwargs))
         except Exception as raised:  # noqa: BLE001  returned to the caller with the trace
             error = raised
-    recorder.settle()
+    recorder.settle(_list_known(subject, holdings, executor))
     if error is not None:
         error = recorder.accuse_thread() or error
     if error is None and executor.data_dependent is not None:
@@ -73,6 +73,16 @@ def observe_forward(subject: TracedModule, executor: Executor) -> Observation:
     usage = Usage(recorder, complete=error is None)
     findings, constants = review_registration(subject.module, holdings, usage)
     return Observation(replace(trace, findings=findings), error, subject.module, constants)
+
+
+def _list_known(subject: TracedModule, holdings: Sequence[Holding], executor: Executor) -> Iterator[torch.Tensor]:
+    """The tensors that the pass may use and that were there before it."""
+    held = (item.value for holding in holdings for item in holding.tensors)
+    inner = (tensor for holding in holdings for item in holding.modules for tensor in list_state(item.value))
+    given = (tensor for _, tensor in iterate_tensors((subject.args, subject.kwargs)))
+    yield from map(executor.stand_in, (*list_state(subject.module), *held, *inner, *given))
+    if isinstance(executor, MetaExecutor):
+        yield from executor.list_known()
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from archscope.tracing.operators import OperatorInfo, describe_operator
 from archscope.tracing.ordering import order_threads
 from archscope.tracing.sources import SourceFinder, spans_of_error
 from archscope.tracing.storages import WriteLog
+from archscope.tracing.strangers import UNSEEN, Strangers
 from archscope.tracing.structure import is_plain, iterate_tensors, list_operands, to_setting
 from archscope.tracing.threads import Task
 from archscope.tracing.values import ValueTable
@@ -65,6 +66,7 @@ class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call
         """With which a thread ended first that forward had started."""
         self._thread_failure: tuple[RecordedCall | None, tuple[SourceSpan, ...]] = (None, ())
         self._op_tasks: dict[int, Task] = {}
+        self._strangers = Strangers(executor.mode)
 
     # --- threads ------------------------------------------------------------------------------------------------
 
@@ -92,13 +94,22 @@ class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call
     def note_unfinished(self, tasks: Sequence[Task]) -> None:
         """What they go on to do nobody will see, and the trace says so."""
         for task in tasks:
-            layer = 0 if task.base is None else task.base.id
             self._op_tasks[len(self.ops)] = task
-            self.ops.append(OpRecord(len(self.ops), "threading.Thread", "default", layer, (), ()))
+            self._note_unknown("threading.Thread", 0 if task.base is None else task.base.id)
 
-    def settle(self) -> None:
-        """Put what threads did where it was handed over; to be called when the pass has ended."""
-        if self._task_count:
+    def _note_unknown(self, name: str, layer: int) -> None:
+        self.ops.append(OpRecord(len(self.ops), name, "default", layer, (), ()))
+
+    def settle(self, known: Iterable[torch.Tensor] = ()) -> None:
+        """Put what threads did where it was handed over; to be called when the pass has ended.
+
+        Where the pass used tensors that nobody saw being made and that share no memory with the `known` ones, which
+        were there before, it says that what made them is unknown.
+        """
+        unseen = self._strangers.find_layers(known)
+        for layer in unseen:
+            self._note_unknown(UNSEEN, layer)
+        if self._task_count or unseen:
             order_threads(self.calls, self.ops, self.edges, self._op_tasks)
 
     def _find_task(self, call: RecordedCall | None) -> Task | None:
@@ -116,13 +127,13 @@ class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call
                 call.parent.children += 1
                 call.sources = self._sources.find_chain(sys._getframe(CALLER_DEPTH), call.parent.sources)
                 call.task = self._find_task(call.parent)
-            call.inputs = self._refer_all((*enumerate(args), *kwargs.items()))
+            call.inputs = self._refer_all(call, (*enumerate(args), *kwargs.items()))
             self.calls.append(call)
 
     def on_return(self, call: RecordedCall, output: Any) -> None:
         """Write down what it gave."""
         with self._lock:
-            call.outputs = self._refer_all((("", output),))
+            call.outputs = self._refer_all(call, (("", output),))
             self._close(call)
 
     def on_error(self, call: RecordedCall, error: BaseException) -> None:
@@ -141,13 +152,15 @@ class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call
         call.end_op = len(self.ops)
         call.type_name = type(call.module).__name__
 
-    def _refer_all(self, items: tuple[tuple[Any, Any], ...]) -> tuple[ValueRef, ...]:
-        stand_in = self.executor.stand_in
-        return tuple(
-            self.values.refer(key, stand_in(tensor))
-            for name, value in items
-            for key, tensor in iterate_tensors(value, str(name))
-        )
+    def _refer_all(self, call: RecordedCall, items: tuple[tuple[Any, Any], ...]) -> tuple[ValueRef, ...]:
+        refs = []
+        for name, value in items:
+            for key, tensor in iterate_tensors(value, str(name)):
+                met, stand_in = self.values.strangers, self.executor.stand_in(tensor)
+                refs.append(self.values.refer(key, stand_in))
+                if self.values.strangers != met:
+                    self._strangers.meet(stand_in, call.id)
+        return tuple(refs)
 
     # --- operations ---------------------------------------------------------------------------------------------
 
@@ -213,7 +226,10 @@ class Recorder(OperationObserver[RecordedCall]):  # type: ignore[no-untyped-call
         return tuple(inputs), tuple(arguments)
 
     def _read_value(self, key: str, tensor: torch.Tensor, index: int) -> ValueRef:
+        met = self.values.strangers
         ref = self.values.refer(key, tensor)
+        if self.values.strangers != met and self.innermost is not None:
+            self._strangers.meet(tensor, self.innermost.id)
         self.values.touched.add(ref.value)
         producer = self.values.producer_of(ref.value)
         self.edges.append(Edge(producer, index, ref.value))

@@ -19,13 +19,18 @@ class ValueTable:
         self._kept: list[torch.Tensor] = []
         self._producers: list[int | None] = []
         self._first: Any = {} if keep_alive else WeakIdKeyDictionary()
+        self.strangers = 0
+        """How many of the values were met, and not made by an operation."""
         self.touched: set[int] = set()
         """Numbers of the values that some operation read."""
 
     def number_of(self, tensor: torch.Tensor) -> int:
         """The number of the tensor's present value; a new one for a tensor not seen before."""
         number = self._numbers.get(self._key(tensor))
-        return self.renew(tensor, None) if number is None else int(number)
+        if number is None:
+            self.strangers += 1
+            return self.renew(tensor, None)
+        return int(number)
 
     def renew(self, tensor: torch.Tensor, producer: int | None) -> int:
         """Give the tensor a new value, made by operation `producer` (None: from outside)."""

@@ -85,3 +85,9 @@ register_all(
     "threading.",
     reason="it was still running when forward returned: what it did after that is unknown",
 )
+register_all(
+    "other",
+    "unseen",
+    "threading.",
+    reason="its tensors come from a thread that ran before forward, or from elsewhere: what made them is unknown",
+)
