@@ -24,7 +24,8 @@ from archscope.tracing.executors import VALUE_ERRORS, DirectExecutor, Executor, 
 from archscope.tracing.isolation import keep_random_state, quiet_fake_tensors, read_free_memory, without_compilation
 from archscope.tracing.meta_copy import copy_module
 from archscope.tracing.observe import Observation, TracedModule, observe_forward
-from archscope.tracing.structure import map_tensors
+from archscope.tracing.room import BoundedExecutor, NoRoomError, estimate_real_bytes
+from archscope.tracing.structure import iterate_tensors, map_tensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Request:
     """None: the module's own flag."""
     mode: Mode | None = None
     """None: meta, else fake, else real."""
+    limit_bytes: int | None = None
+    """What a real forward may take; None: whatever it needs."""
     plain: bool = False
     """True meta kernels only, without the exact shape rules."""
     notes: tuple[str, ...] = field(default=())
@@ -74,17 +77,28 @@ def trace_request(request: Request) -> Observation:
             return _annotate(second, f"traced on fake CPU tensors: {_reason(first)}")
         if isinstance(first, Observation) and not _is_unsupported(first.error) and not _is_unsupported(second.error):
             return first
-    return _observe_for_real(request, first)
+    return _observe_for_real(request, first, second)
 
 
-def _observe_for_real(request: Request, first: "Observation | Exception") -> Observation:
-    needed = first.trace.totals.param_bytes if isinstance(first, Observation) else 0
-    if needed > read_free_memory() // 2:
-        note = f"a real forward would need {format_bytes(needed)} for the parameters alone: force it with --mode real"
+def _observe_for_real(
+    request: Request, first: "Observation | Exception", second: "Observation | Exception"
+) -> Observation:
+    """Within half of the free memory: nobody asked for a real forward, and the rest of the machine goes on."""
+    free = read_free_memory()
+    needed = (
+        max(estimate_real_bytes(found.trace) for found in (first, second) if isinstance(found, Observation))
+        if isinstance(first, Observation) or isinstance(second, Observation)
+        else 0
+    )
+    third: Observation | Exception | None = None
+    if needed <= free // 2:
+        third = _try_observe(replace(request, limit_bytes=free // 2), "real")
+        error = third.error if isinstance(third, Observation) else third
+        needed = error.needed_bytes if isinstance(error, NoRoomError) else 0
+    if third is None or needed:
         if isinstance(first, Observation):
-            return _annotate(first, note)
+            return _annotate(first, _tell_room(needed, free))
         raise first
-    third = _try_observe(request, "real")
     if isinstance(third, Exception):
         if isinstance(first, Observation):
             return first
@@ -110,6 +124,13 @@ def _reason(first: "Observation | Exception") -> str:
 
 def _annotate(observation: Observation, note: str) -> Observation:
     return replace(observation, trace=replace(observation.trace, notes=(*observation.trace.notes, note)))
+
+
+def _tell_room(needed_bytes: int, free_bytes: int) -> str:
+    return (
+        f"a real forward would need at least {format_bytes(needed_bytes)} for parameters, inputs and activations, more "
+        f"than half of the {format_bytes(free_bytes)} that are free: allow it with --mode real, or give smaller inputs"
+    )
 
 
 _MODE_ERRORS = (*VALUE_ERRORS, UnsupportedFakeTensorException, UnsupportedOperatorException, NotImplementedError)
@@ -183,7 +204,13 @@ def _observe_real(request: Request) -> Observation:
     else:
         module, notes = _builder(request)(), ()
     inputs = map_tensors(request.inputs(module, torch.device("cpu")), lambda tensor: tensor.detach().clone())
-    return _run(request, (module, notes), inputs, DirectExecutor("real"))
+    if request.limit_bytes is None:
+        return _run(request, (module, notes), inputs, DirectExecutor("real"))
+    held = sum(
+        tensor.numel() * tensor.element_size()
+        for _, tensor in iterate_tensors((list(iterate_tensors_of(module)), inputs))
+    )
+    return _run(request, (module, notes), inputs, BoundedExecutor(request.limit_bytes, held))
 
 
 Copied = tuple[nn.Module, tuple[str, ...]]

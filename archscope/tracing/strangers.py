@@ -34,11 +34,12 @@ class Strangers:
 
     def find_layers(self, known: Iterable[torch.Tensor]) -> tuple[int, ...]:
         """The calls that met tensors which were not there before: those do not share memory with any `known` one."""
-        met = [(tensor, layer) for tensor, layer in self._met if self._may_be_made(tensor)]
+        there = {id(tensor): tensor for tensor in known}
+        met = [pair for pair in self._met if id(pair[0]) not in there and self._may_be_made(pair[0])]
         if not met or (self._mode == "real" and not self._others_ran()):
             return ()
-        storages = {storage for tensor in known if (storage := _find_storage(tensor)) is not None}
-        return tuple(dict.fromkeys(layer for tensor, layer in met if _find_storage(tensor) not in (None, *storages)))
+        storages = {_find_storage(tensor) for tensor in there.values()} | {None}
+        return tuple(dict.fromkeys(layer for tensor, layer in met if _find_storage(tensor) not in storages))
 
     def _may_be_made(self, tensor: torch.Tensor) -> bool:
         """Whether it is of the kind that operations of such a pass give: literals are not."""
