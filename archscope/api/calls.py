@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -30,6 +31,7 @@ from archscope.api.words import (
 )
 from archscope.core.errors import DataError, UnknownNameError, UsageError
 from archscope.core.paths import expand_path
+from archscope.core.errors import ArchscopeError, DataError, UnknownNameError, UsageError
 from archscope.core.trace import Mode
 from archscope.core.words import InputSpec, TraceOptions
 from archscope.rendering.report import Report
@@ -350,7 +352,8 @@ def _ask(target: "nn.Module | Summary | str", options: TraceOptions, answer: Cal
     try:
         return answer(_find_summary(target, options))
     except ForwardError as error:
-        error.report = answer(error.summary)
+        with suppress(ArchscopeError):  # of a layer that forward did not reach there is nothing to say
+            error.report = answer(error.summary)
         raise
 
 

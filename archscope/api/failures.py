@@ -4,6 +4,7 @@ import os
 import sys
 import sysconfig
 from collections.abc import Iterator
+from typing import Any
 
 from archscope.core.errors import ModelError, is_interrupt, read_message
 
@@ -23,12 +24,13 @@ def blame_model(error: BaseException) -> ModelError | None:
     if is_interrupt(error):
         return None
     place = next(_list_places(error), None)
-    if isinstance(error, Exception) and place is None:
+    if place is None and isinstance(error, Exception):
         return None
     where = f" (at {place})" if place else ""
     if isinstance(error, SystemExit):
-        code = error.code if isinstance(error.code, (int, str, type(None))) else type(error.code)
-        return ModelError(f"the model called exit({code!r}){where}")
+        code: Any = error.code
+        told = repr(code) if isinstance(code, (int, str, type(None))) else type(code).__name__
+        return ModelError(f"the model called exit({told}){where}")
     told = " ".join(f"{type(error).__name__}: {read_message(error)}".split()).rstrip(": ")
     return ModelError(f"the model raised {told}{where}")
 

@@ -118,7 +118,7 @@ def _try_observe(request: Request, mode: Mode) -> "Observation | Exception":
 
 def _reason(first: "Observation | Exception") -> str:
     error = first.error if isinstance(first, Observation) else first
-    text = " ".join(read_message(error).split())
+    text = "" if error is None else " ".join(read_message(error).split())
     return f"on meta, {text[:160]}" if isinstance(error, DataDependentError) else f"meta failed with {text[:160]}"
 
 

@@ -186,7 +186,8 @@ def _make_start(original: Callable[..., Any], patch: Patch) -> Callable[..., Any
     def followed_start(self: threading.Thread) -> None:
         begun = _begin_task() if patch.active else None
         if begun is None:
-            return original(self)
+            original(self)
+            return
         watch, task = begun
         followed = _follow(self.run, watch, task)
         own = self.__dict__.get("run")
@@ -207,7 +208,6 @@ def _make_start(original: Callable[..., Any], patch: Patch) -> Callable[..., Any
             _put_back(self, own)
             raise
         task.is_done = lambda: not self.is_alive()
-        return None
 
     return followed_start
 

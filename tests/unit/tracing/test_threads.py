@@ -1,5 +1,6 @@
 """Layers and operations that threads run inside a forward pass belong to its trace, or it says what is unknown."""
 
+import _thread
 import queue
 import subprocess
 import sys
@@ -340,3 +341,90 @@ class Two(One):
     kept = 4 * (2 * 3 * 32 * 32 + 2 * (2 * 8 * 30 * 30))
     assert two.saved_activation_bytes == one.saved_activation_bytes == kept
     assert (two.peak_bytes, two.gradient_bytes) == (one.peak_bytes, one.gradient_bytes)
+
+
+class Queued(nn.Module):
+    """A raw thread, which ran before forward, multiplies what it finds in a queue; `use` gets the product."""
+
+    def __init__(self, use: Callable[["Queued", Tensor], Tensor]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(5, 4))
+        self.top = nn.Linear(5, 2)
+        self.use = use
+        self.inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        inbox, outbox = self.inbox, self.outbox
+
+        def work() -> None:
+            while (item := inbox.get()) is not None:
+                outbox.put(nn.functional.linear(*item))
+
+        _thread.start_new_thread(work, ())
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.inbox.put((x, self.weight))
+        return self.use(self, self.outbox.get())
+
+
+USES: dict[str, tuple[Callable[[Queued, Tensor], Tensor], list[str]]] = {
+    "a layer's input": (lambda net, found: net.top(found), ["top"]),
+    "an operand": (lambda _, found: found + 1, [""]),
+    "the output": (lambda _, found: found, [""]),
+}
+
+
+@pytest.mark.parametrize("mode", ["meta", "fake", "real"])
+@pytest.mark.parametrize("use", USES)
+def test_what_a_thread_that_ran_before_made_is_unknown(mode: Any, use: str) -> None:
+    function, paths = USES[use]
+    net = Queued(function)
+    summary = archscope.trace(net, X, mode=mode)
+    net.inbox.put(None)
+    assert summary.costs.macs is None
+    (unknown,) = summary.costs.uncounted
+    assert [summary.trace.layers[index].path for index in unknown.layers] == paths
+    assert "a thread that ran before forward" in unknown.reason
+    assert summary.to_dict()["counts_complete"] is False
+
+
+start_before = _thread.start_new_thread
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["by its module", "by a name of one's own"])
+def test_raw_threads_are_followed_or_told(known: bool) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(4, 5))
+            self.top = nn.Linear(5, 2)
+
+        def forward(self, x: Tensor) -> Any:
+            found: queue.SimpleQueue[Tensor] = queue.SimpleQueue()
+            (_thread.start_new_thread if known else start_before)(lambda: found.put(x @ self.weight), ())
+            return self.top(found.get(timeout=10))
+
+    summary = archscope.trace(Net(), X)
+    assert summary.costs.macs == (3 * (4 * 5 + 5 * 2) if known else None)
+    assert summary.costs.counted_macs == 3 * (4 * 5 * known + 5 * 2)
+
+
+def test_what_was_there_before_is_no_work_of_a_thread() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 5)
+            self.plain = [torch.zeros(4), {"deep": torch.zeros(4)}]
+            self.view = self.layer.weight.data.t()
+            self.hidden = lambda: self.layer.bias
+
+        def forward(self, x: Tensor) -> Any:
+            literal = torch.tensor([1.0, 2.0, 3.0, 4.0])
+            return self.layer((x + self.plain[0]) * self.plain[1]["deep"] + literal) + self.hidden()
+
+    net, stop = Net(), threading.Event()
+    busy = threading.Thread(target=lambda: [None for _ in iter(stop.is_set, True)], daemon=True)
+    busy.start()
+    for mode in ("meta", "fake"):
+        assert archscope.trace(net, X, mode=mode).costs.macs == 3 * 4 * 5
+    stop.set()
+    busy.join()
