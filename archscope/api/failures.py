@@ -3,12 +3,13 @@
 import os
 import sys
 import sysconfig
-from collections.abc import Iterator
 from typing import Any
 
 from archscope.core.errors import ModelError, is_interrupt, read_message
 
 _OWN = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+_LIVE = ("targets", "tracing", "observation", "modules", "memory", "counters", "training", "benchmarking")
+"""The rooms that run models."""
 _LIBRARIES = (
     "torch", "numpy", "rich", "typer", "click", "msgspec", "tabulate", "torchinfo", "fvcore", "iopath", "matplotlib",
     "PIL", "tensorboard",
@@ -23,8 +24,8 @@ def blame_model(error: BaseException) -> ModelError | None:
     """
     if is_interrupt(error):
         return None
-    place = next(_list_places(error), None)
-    if place is None and isinstance(error, Exception):
+    place = _find_place(error)
+    if not place and isinstance(error, Exception):
         return None
     where = f" (at {place})" if place else ""
     if isinstance(error, SystemExit):
@@ -35,18 +36,20 @@ def blame_model(error: BaseException) -> ModelError | None:
     return ModelError(f"the model raised {told}{where}")
 
 
-def _list_places(error: BaseException) -> Iterator[str]:
-    """`net.py:12`: the lines of somebody else's code that the error passed, innermost first, up to archscope's own."""
+def _find_place(error: BaseException) -> str:
+    """`net.py:12`: the innermost line of somebody else's code that archscope ran; empty where its own is at fault."""
     frames = []
     traceback = error.__traceback__
     while traceback is not None:
         frames.append((traceback.tb_frame.f_code.co_filename, traceback.tb_lineno))
         traceback = traceback.tb_next
+    place = ""
     for file, line in reversed(frames):
         if file.startswith(_OWN):
-            return
-        if not _is_library(file):
-            yield f"{os.path.relpath(file) if _is_near(file) else file}:{line}"
+            return place if file[len(_OWN) :].partition(os.sep)[0].removesuffix(".py") in _LIVE else ""
+        if not place and not _is_library(file):
+            place = f"{os.path.relpath(file) if _is_near(file) else file}:{line}"
+    return place
 
 
 def _is_library(file: str) -> bool:
