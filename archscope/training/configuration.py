@@ -1,16 +1,23 @@
 """The configuration of a run: what was asked for, merged with what a resumed run was started with."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
 from archscope.core.codec import Document, decode, encode, fill
 from archscope.core.errors import UsageError
 from archscope.core.paths import expand_path, make_absolute
+from math import isfinite
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+import msgspec
+from archscope.core.codec import Document, NonEmpty, decode, encode, fill
+from archscope.core.errors import DataError, UsageError
 from archscope.training.classifier import find_family
 from archscope.training.data.images import DataSubset
 from archscope.training.options import DEFAULT_EPOCHS, TrainOptions
 from archscope.training.recipes import StepDecay, choose_recipe, find_recipe
+
+_POSITIVE = msgspec.Meta(ge=1, le=2**31 - 1)
 
 
 class Configuration(Document, frozen=True, tag="archscope.run/1"):
@@ -19,19 +26,19 @@ class Configuration(Document, frozen=True, tag="archscope.run/1"):
     noun: ClassVar = "configuration of a run"
     remedy: ClassVar = "choose another --run-dir"
 
-    target: str
+    target: Annotated[str, NonEmpty]
     arguments: dict[str, Any]
-    side: int | None
+    side: Annotated[int, _POSITIVE] | None
     data: str | None
     data_digest: str | None
     selection: DataSubset
     recipe: str
     as_printed: bool
-    epochs: int
-    batch_size: int | None
-    learning_rate: float | None
-    seed: int
-    threads: int
+    epochs: Annotated[int, _POSITIVE]
+    batch_size: Annotated[int, msgspec.Meta(ge=2)] | None
+    learning_rate: Annotated[float, msgspec.Meta(gt=0)] | None
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    threads: Annotated[int, _POSITIVE]
     """Of the CPU: sums are rounded otherwise with another number."""
 
     def to_document(self) -> dict[str, Any]:
@@ -61,12 +68,19 @@ def decide_configuration(text: str, options: TrainOptions, threads: int) -> Conf
     )
 
 
-def merge_saved(text: str, options: TrainOptions, saved: Mapping[str, Any]) -> TrainOptions:
+def read_configuration(saved: object, name: str) -> Configuration:
+    """The configuration in `saved`, plain data of the file `name`. Raises DataError where it is malformed."""
+    found = decode(saved, Configuration, name)
+    if found.learning_rate is not None and not isfinite(found.learning_rate):
+        raise DataError(f"{name}: learning_rate is {found.learning_rate}, not a number above 0", Configuration.remedy)
+    return found
+
+
+def merge_saved(text: str, options: TrainOptions, began: Configuration) -> TrainOptions:
     """The options of a run that goes on: what was not asked again is as it was.
 
-    Raises UsageError where something is asked that would make it another run, DataError where `saved` is malformed.
+    Raises UsageError where something is asked that would make it another run.
     """
-    began = decode(saved, Configuration, "config.json")
     asked = {
         "the target": (text, began.target),
         "--input": (options.side, began.side),
@@ -104,6 +118,31 @@ def merge_saved(text: str, options: TrainOptions, saved: Mapping[str, Any]) -> T
         seed=began.seed,
         machine=replace(options.machine, threads=began.threads),
     )
+
+
+def check_same(config: Configuration, checkpoint: Configuration, options: TrainOptions, names: tuple[str, str]) -> None:
+    """Raise UsageError where config.json and the checkpoint are of different runs, or of different lengths.
+
+    Not for what `options` ask for anew: more epochs, and another place of the same images. `names` are the two files.
+    """
+    asked = {"epochs": options.epochs, "data": options.data}
+    told = [
+        f"{field} is {_show(getattr(config, field))} in {names[0]}, {_show(getattr(checkpoint, field))} in {names[1]}"
+        for field in list_differences(config, checkpoint, every=True)
+        if asked.get(field) is None or (field == "epochs" and not _may_lengthen(checkpoint, options.epochs))
+    ]
+    if told:
+        longer = max(config.epochs, checkpoint.epochs)
+        lengthened = told[0].startswith("epochs is") and _may_lengthen(checkpoint, longer)
+        remedy = f"say how long the run is to be (--epochs {longer})" if lengthened else "put the file back as it was"
+        raise UsageError(f"not the same run: {'; '.join(told)}", f"{remedy}, or choose another --run-dir")
+
+
+def list_differences(one: Configuration, other: Configuration, *, every: bool = False) -> list[str]:
+    """The fields that differ, of those that make another run; `every`: also its length, and where its images are."""
+    fields = [field for field in Configuration.__struct_fields__ if every or field not in ("epochs", "data")]
+    documents = one.to_document(), other.to_document()
+    return [field for field in fields if documents[0][field] != documents[1][field]]
 
 
 def _may_lengthen(began: Configuration, epochs: int | None) -> bool:

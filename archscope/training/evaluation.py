@@ -38,7 +38,10 @@ class Scores:
 
 
 def run_model(call: Callable[[], Any]) -> Any:
-    """The result of `call`, which runs a model that may raise anything. Raises ModelError for whatever it raises."""
+    """The result of `call`, which runs a model that may raise anything. Raises ModelError for whatever it raises.
+
+    SystemExit and its like are the model's too: only Ctrl-C is the user's.
+    """
     try:
         with keep_directory():
             return call()
@@ -121,7 +124,7 @@ def evaluate(module: nn.Module, images: DeviceImages, execution: Execution, opti
     total = torch.zeros(options.classes, dtype=torch.float64, device=execution.device)
     loss = torch.zeros((), dtype=torch.float64, device=execution.device)
     with keep_training_flags(module), torch.no_grad():
-        set_training(module, options.in_training)
+        run_model(lambda: set_training(module, options.in_training))
         for start in track(range(0, count, options.batch_size), "judging images", "steps"):
             batch, labels = images.cut(start, min(start + options.batch_size, count))
             logits = _score(module, batch, execution)

@@ -2,37 +2,27 @@
 
 import shlex
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
 
 from archscope.core.documents.findings import EpochMetrics
-from archscope.core.errors import CheckError
+from archscope.core.errors import CheckError, ModelError
 from archscope.core.finding import Finding
 from archscope.core.progress import Stage, show_stage
 from archscope.machine.environment import describe_environment
 from archscope.machine.precision import Execution
+from archscope.training.checkpoint import Checkpoint, pack_checkpoint, pack_metrics, unpack_checkpoint
 from archscope.training.checks.labels import Outcome, check_labels
 from archscope.training.configuration import Configuration
 from archscope.training.curves import LEAST_EPOCHS, can_draw, draw_curves, find_obstacle
+from archscope.training.configuration import Configuration, list_differences
+from archscope.training.curves import LEAST_EPOCHS, can_draw, draw_curves
 from archscope.training.data.pipeline import DeviceImages
 from archscope.training.evaluation import EvaluationOptions, evaluate
 from archscope.training.options import RunOptions
 from archscope.training.processes import Processes
 from archscope.training.reporter import EpochTimes, EventLog, Reporter, open_events
-from archscope.training.run_folder import (
-    CONFIG,
-    CURVES,
-    ENVIRONMENT,
-    LAST,
-    RunFolder,
-    pack_checkpoint,
-    pack_metrics,
-    read_checkpoint,
-    unpack_checkpoint,
-    unpack_metrics,
-)
+from archscope.training.run_folder import CONFIG, CURVES, ENVIRONMENT, LAST, RunFolder, read_checkpoint
 from archscope.training.trainer import EpochOutcome, Trainer
 
 
@@ -55,16 +45,16 @@ class Run:
     """Of the curves."""
 
 
-def run_epochs(run: Run, state: Mapping[str, Any] | None) -> tuple[tuple[EpochMetrics, ...], tuple[Finding, ...]]:
-    """Train the epochs that `state` (a checkpoint; None: none) lacks; the metrics of all, and what was found after.
+def run_epochs(run: Run, saved: Checkpoint | None) -> tuple[tuple[EpochMetrics, ...], tuple[Finding, ...]]:
+    """Train the epochs that are not `saved` (None: none is); the metrics of all, and what was found after.
 
     Raises CheckError, ModelError, OutputError, KeyboardInterrupt: in each case the epochs before are saved and whole.
     """
-    metrics = unpack_metrics(state["metrics"]) if state is not None else ()
+    metrics = saved.metrics if saved is not None else ()
     primary = run.processes.is_primary
     try:
         if primary:
-            _begin(run, metrics)
+            _begin(run, saved)
         done, epochs = len(metrics), run.configuration.epochs
         with (
             open_events(run.folder.path, done, wanted=run.options.tensorboard and primary) as events,
@@ -77,28 +67,36 @@ def run_epochs(run: Run, state: Mapping[str, Any] | None) -> tuple[tuple[EpochMe
         return metrics, _check_after(run, metrics)
     except KeyboardInterrupt:
         if primary:
-            run.reporter.note(_tell_interrupted(run))
+            run.reporter.note(_tell_saved(run, "interrupted"))
+        raise
+    except ModelError as error:
+        if primary:
+            error.remedy = "\n".join(filter(None, (error.remedy, _tell_saved(run, "stopped"))))
         raise
 
 
-def _tell_interrupted(run: Run) -> str:
-    """What is saved, as the checkpoint itself says it, and how to go on."""
+def _tell_saved(run: Run, ended: str) -> str:
+    """What is saved, as the checkpoint itself says it, and how to go on after the run was `ended`."""
     blob = read_checkpoint(run.folder.last)
-    saved = 0 if blob is None else int(unpack_checkpoint(blob, str(run.folder.last))["epoch"])
+    saved = 0 if blob is None else len(unpack_checkpoint(blob, str(run.folder.last)).metrics)
     epochs, place = run.configuration.epochs, run.folder.path
     again = f"archscope train {shlex.quote(run.configuration.target)} --run-dir {shlex.quote(str(place))}"
     if not saved:
         begun = " --resume" if (place / CONFIG).exists() else ""
-        return f"interrupted before an epoch was saved; start again with: {again}{begun}"
+        return f"{ended} before an epoch was saved; start again with: {again}{begun}"
     kept = f"epochs 1 to {saved} of {epochs} are" if saved > 1 else f"epoch 1 of {epochs} is"
     if saved == epochs:
-        return f"interrupted after the training: {kept} saved in {place}"
-    return f"interrupted: {kept} saved in {place}; go on with --resume: {again} --resume"
+        return f"{ended} after the training: {kept} saved in {place}"
+    return f"{ended}: {kept} saved in {place}; go on with --resume: {again} --resume"
 
 
-def _begin(run: Run, metrics: tuple[EpochMetrics, ...]) -> None:
+def _begin(run: Run, saved: Checkpoint | None) -> None:
     """Make the folder and write down what runs; bring what is there to the state of the checkpoint."""
     run.folder.prepare()
+    metrics = saved.metrics if saved is not None else ()
+    if saved is not None and list_differences(run.configuration, saved.configuration, every=True):
+        changed = {**saved.state, "config": run.configuration.to_document()}
+        run.folder.write(LAST, pack_checkpoint(changed))
     run.folder.write_json(CONFIG, run.configuration.to_document())
     run.folder.write_json(ENVIRONMENT, describe_environment(run.execution.device, run.processes.count))
     if (obstacle := find_obstacle()) and run.configuration.epochs >= LEAST_EPOCHS:
@@ -156,6 +154,8 @@ def _save(run: Run, metrics: tuple[EpochMetrics, ...]) -> None:
     """The checkpoint first: what is written after it is rebuilt from it when the run is resumed."""
     entries = pack_metrics(metrics)
     config = run.configuration.to_document()
+    if run.options.keep == "last":  # else the epoch before has a file of its own
+        run.folder.keep_previous()
     run.folder.write(
         LAST, pack_checkpoint({**run.trainer.state(), "epoch": len(metrics), "metrics": entries, "config": config})
     )

@@ -1,29 +1,26 @@
 """The folder of one run: config.json, environment.json, metrics.jsonl, last.pt, curves.svg. Nothing is half written.
 
-A checkpoint is loaded with `weights_only=True` only.
+previous.pt is the checkpoint of the epoch before the last, for the day that last.pt is damaged.
 """
 
-import io
 import json
 import os
-import pickle
-import shutil
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from archscope.core.codec import decode, encode
-from archscope.core.documents.findings import EpochMetrics
 from archscope.core.errors import DataError, OutputError, UsageError
-from archscope.core.files import PART, format_json, write_bytes
+from archscope.core.files import format_json, link_file, sweep_folder, write_bytes
+from archscope.core.locks import lock_folder
+from archscope.training.checkpoint import Checkpoint, unpack_checkpoint
+from archscope.training.configuration import Configuration, list_differences
 
 CONFIG, ENVIRONMENT, METRICS, LAST, CURVES = "config.json", "environment.json", "metrics.jsonl", "last.pt", "curves.svg"
+PREVIOUS, KEPT = "previous.pt", "epoch*.pt"
 ROOT = Path("runs")
-FORMAT = "archscope.checkpoint/1"
-KEYS = frozenset({"format", "model", "optimizer", "scaler", "epoch", "metrics", "config"})
 _RESUME = "the files saved before are intact: free some space, then go on with --resume"
 
 
@@ -45,7 +42,7 @@ class RunFolder:
             config = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise DataError(f"cannot read {path}: {error}", "choose another --run-dir") from error
         if not isinstance(config, dict):
             raise DataError(f"{path} is not the configuration of a run", "choose another --run-dir")
@@ -64,8 +61,7 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             if not os.access(self.path, os.W_OK):
                 raise OutputError(f"cannot write in {self.path}: permission denied", "choose another --run-dir")
-            for part in self.path.glob(f".*{PART}"):
-                part.unlink()
+            sweep_folder(self.path)
         except OSError as error:
             raise OutputError(
                 f"cannot make {self.path}: {error.strerror or error}", "choose another --run-dir"
@@ -87,17 +83,76 @@ class RunFolder:
     def keep_last(self, epoch: int, accuracy: float) -> Path:
         """Keep the checkpoint under a name of its own, by epoch and accuracy. Raises OutputError."""
         path = self.path / f"epoch{epoch:03d}-{accuracy:.4f}.pt"
-        part = path.with_name(f".{path.name}{PART}")
-        try:
-            part.unlink(missing_ok=True)
-            try:
-                os.link(self.last, part)
-            except OSError:  # a file system without links
-                shutil.copyfile(self.last, part)
-            os.replace(part, path)
-        except OSError as error:
-            raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+        link_file(self.last, path)
         return path
+
+    def keep_previous(self) -> None:
+        """Keep the last checkpoint as the one before, now that another will take its place. Raises OutputError."""
+        if self.last.exists():
+            link_file(self.last, self.path / PREVIOUS, _RESUME)
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep other trainings out. Raises UsageError where one is in, OutputError."""
+        return lock_folder(self.path, "trains", "wait until it ends, or choose another --run-dir")
+
+    def read_last(self, configuration: Configuration | None) -> Checkpoint | None:
+        """The checkpoint to go on from; None where there is none.
+
+        Raises DataError where it is damaged or lost, which offers the one before: a whole one of this configuration
+        (None: any).
+        """
+        blob = read_checkpoint(self.last)
+        kept = [self.path / PREVIOUS, *sorted(self.path.glob(KEPT), reverse=True)]
+        if blob is None and not any(path.exists() for path in kept):
+            return None
+        try:
+            if blob is None:
+                raise DataError(f"there is no {self.last}, though the run has saved epochs", "start again elsewhere")
+            return unpack_checkpoint(blob, str(self.last))
+        except DataError as error:
+            before = _pick_whole(kept, configuration)
+            if before is None:
+                raise
+            epochs = len(before.metrics)
+            copied = f"cp {shlex.quote(before.name)} {shlex.quote(str(self.last))}"
+            raise DataError(
+                error.message, f"{before.name} is whole, after epoch {epochs}; go on from it: {copied}, then --resume"
+            ) from error
+
+
+def _pick_whole(paths: Sequence[Path], configuration: Configuration | None) -> Checkpoint | None:
+    """The one of most epochs that is whole and of this configuration; all but the first are in falling order."""
+    best: Checkpoint | None = None
+    for path in paths:
+        with suppress(DataError):
+            blob = read_checkpoint(path)
+            found = None if blob is None else unpack_checkpoint(blob, str(path))
+            if found is None or not found.sealed or not _is_of(found, configuration):
+                continue
+            if best is None or len(found.metrics) > len(best.metrics):
+                best = found
+            if path.name != PREVIOUS:
+                break
+    return best
+
+
+def _is_of(checkpoint: Checkpoint, configuration: Configuration | None) -> bool:
+    return configuration is None or not list_differences(checkpoint.configuration, configuration)
+
+
+@contextmanager
+def claim_folder(name: str) -> Iterator[RunFolder]:
+    """The next free folder of `runs`, held: `runs/vgg19_cifar-1`, ..."""
+    with ExitStack() as stack:
+        while True:
+            folder = choose_folder(name)
+            try:
+                stack.enter_context(folder.lock())
+                folder.check_free()
+            except UsageError:  # another training has just taken it
+                continue
+            break
+        yield folder
 
 
 def choose_folder(name: str) -> RunFolder:
@@ -109,25 +164,6 @@ def choose_folder(name: str) -> RunFolder:
     return RunFolder(ROOT / f"{stem}-{number}")
 
 
-def pack_checkpoint(state: Mapping[str, Any]) -> bytes:
-    """The bytes of a checkpoint file."""
-    buffer = io.BytesIO()
-    torch.save({"format": FORMAT, **state}, buffer)
-    return buffer.getvalue()
-
-
-def unpack_checkpoint(blob: bytes, name: str) -> dict[str, Any]:
-    """The state in a checkpoint's bytes, on the CPU. Raises DataError where it is damaged or not one of ours."""
-    try:
-        state = torch.load(io.BytesIO(blob), map_location="cpu", weights_only=True)
-    except (RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DataError(f"{name} is damaged: {reason}", "use another checkpoint, or start again") from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT or KEYS - state.keys():
-        raise DataError(f"{name} is not a checkpoint of archscope ({FORMAT})", "choose another --run-dir")
-    return state
-
-
 def read_checkpoint(path: Path) -> bytes | None:
     """The bytes of the file; None where there is none. Raises DataError where it cannot be read."""
     try:
@@ -136,14 +172,3 @@ def read_checkpoint(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def pack_metrics(metrics: tuple[EpochMetrics, ...]) -> list[dict[str, Any]]:
-    """Plain data: what a line of metrics.jsonl holds, for each epoch."""
-    entries: list[dict[str, Any]] = encode(metrics)
-    return entries
-
-
-def unpack_metrics(entries: object) -> tuple[EpochMetrics, ...]:
-    """The inverse of `pack_metrics`. Raises DataError where they are damaged."""
-    return decode(entries, tuple[EpochMetrics, ...], "the metrics of the checkpoint")

@@ -1,11 +1,9 @@
 """A whole run, from the words of a target to its result: data, model, sanity checks, training, run folder."""
 
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -18,10 +16,17 @@ from archscope.machine.precision import Execution
 from archscope.modules import call_method
 from archscope.targets.resolve import resolve_target
 from archscope.tracing.isolation import keep_random_state
+from archscope.training.checkpoint import Checkpoint, unpack_checkpoint
 from archscope.training.checks.candidate import Candidate
 from archscope.training.checks.runner import check_candidate, pick_check_indices
 from archscope.training.classifier import Classifier, Wanted, build_classifier, copy_module
-from archscope.training.configuration import Configuration, decide_configuration, merge_saved
+from archscope.training.configuration import (
+    Configuration,
+    check_same,
+    decide_configuration,
+    merge_saved,
+    read_configuration,
+)
 from archscope.training.data.images import Data, ImageSet, fingerprint_data, select_data
 from archscope.training.data.pipeline import DeviceImages, make_pipeline_options
 from archscope.training.data.sources import load_data
@@ -30,7 +35,7 @@ from archscope.training.processes import Processes, join_processes, read_process
 from archscope.training.recipes import Recipe, find_recipe, fit_recipe
 from archscope.training.reporter import Reporter, SilentReporter, check_tensorboard
 from archscope.training.run import Run, run_epochs
-from archscope.training.run_folder import RunFolder, choose_folder, read_checkpoint, unpack_checkpoint
+from archscope.training.run_folder import CONFIG, ROOT, RunFolder, claim_folder
 from archscope.training.trainer import Schedule, Trainer
 
 
@@ -90,31 +95,60 @@ def train_target(
         check_tensorboard()
     processes = read_processes()
     listener: Reporter = reporter if reporter is not None and processes.is_primary else SilentReporter()
-    folder, saved = _find_saved(options)
-    options = merge_saved(text, options, saved) if saved is not None else options
-    device = find_device(options.machine.device or choose_default_device(), processes.local_rank)
-    with tune_backends(options.machine.threads), keep_random_state(), join_processes(processes, device):
+    with ExitStack() as stack:
+        folder = _find_folder(options)
+        if folder is not None and processes.is_primary and not check_only:
+            stack.enter_context(folder.lock())
+            _find_folder(options)  # another training may just have ended
+        kept = _find_saved(folder, options, checkpoint=not check_only) if options.run.resume and folder else _Kept()
+        options = merge_saved(text, options, kept.configuration) if kept.configuration is not None else options
+        device = find_device(options.machine.device or choose_default_device(), processes.local_rank)
+        stack.enter_context(tune_backends(options.machine.threads))
+        stack.enter_context(keep_random_state())
+        stack.enter_context(join_processes(processes, device))
         session = _prepare(text, options, _Place(device, processes, listener))
         result = session.describe(())
-        with session.classifier.scope():
-            if check_only:
-                return replace(result, findings=session.check(), seconds=time.monotonic() - started)
-            result = session.train(folder, result)
+        stack.enter_context(session.classifier.scope())
+        if check_only:
+            return replace(result, findings=session.check(), seconds=time.monotonic() - started)
+        if folder is None and processes.is_primary:
+            folder = stack.enter_context(claim_folder(f"{session.classifier.title.split()[0]}-{session.recipe.name}"))
+        result = session.train(folder or RunFolder(ROOT), kept.checkpoint, result)
         return replace(result, told=reporter is not None, seconds=time.monotonic() - started)
 
 
-def _find_saved(options: TrainOptions) -> tuple[RunFolder | None, Mapping[str, Any] | None]:
-    """The folder that is asked for, and the configuration of the run in it that goes on."""
+def _find_folder(options: TrainOptions) -> RunFolder | None:
+    """The folder that is asked for. Raises UsageError where a run that does not go on is in it."""
     run = options.run
     if run.folder is None:
         if run.resume:
             raise UsageError("--resume needs --run-dir", "name the folder of the run to go on with")
-        return None, None
+        return None
     folder = RunFolder(run.folder)
     if not run.resume:
         folder.check_free()
-        return folder, None
-    return folder, folder.read_config()
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a run that goes on was started with, and its checkpoint; None where there is none."""
+
+    configuration: Configuration | None = None
+    checkpoint: Checkpoint | None = None
+
+
+def _find_saved(folder: RunFolder, options: TrainOptions, *, checkpoint: bool) -> _Kept:
+    """What is in the folder. Raises DataError where it is damaged, UsageError where two runs are mixed in it."""
+    saved = folder.read_config()
+    began = None if saved is None else read_configuration(saved, CONFIG)
+    if not checkpoint and began is not None:
+        return _Kept(began)
+    last = folder.read_last(began)
+    if last is None or began is None:
+        return _Kept(began if last is None else last.configuration, last)
+    check_same(began, last.configuration, options, (str(folder.path / CONFIG), last.name))
+    return _Kept(began, last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,24 +208,21 @@ class _Session:
             place.reporter.finding(finding)
         return findings
 
-    def train(self, folder: RunFolder | None, result: TrainResult) -> TrainResult:
+    def train(self, folder: RunFolder, saved: Checkpoint | None, result: TrainResult) -> TrainResult:
         """Train what is left of the run, and see whether the labels belong to the images."""
         processes = self.place.processes
-        folder = folder or choose_folder(f"{self.classifier.title.split()[0]}-{self.recipe.name}")
-        blob = processes.share_bytes(
-            read_checkpoint(folder.last) if processes.is_primary and self.options.run.resume else None,
-            self.place.device,
-        )
-        state = unpack_checkpoint(blob, str(folder.last)) if blob is not None else None
+        blob = processes.share_bytes(saved.blob if saved is not None else None, self.place.device)
+        if not processes.is_primary:
+            saved = None if blob is None else unpack_checkpoint(blob, str(folder.last))
         for note in result.notes:
             self.place.reporter.note(note)
         findings: tuple[Finding, ...] = ()
-        if state is None and self.options.run.checks:
+        if saved is None and self.options.run.checks:
             findings = self.check()
             self._stop_on_errors(findings)
         trainer = self._make_trainer()
-        if state is not None:
-            trainer.load_state(state)
+        if saved is not None:
+            trainer.load_state(saved, self.classifier.title)
         run = Run(
             folder=folder,
             trainer=trainer,
@@ -205,7 +236,7 @@ class _Session:
             options=self.options.run,
             title=self.describe(()).heading,
         )
-        metrics, after = run_epochs(run, state)
+        metrics, after = run_epochs(run, saved)
         return replace(result, folder=folder.path, metrics=metrics, findings=(*findings, *after))
 
     def _stop_on_errors(self, findings: tuple[Finding, ...]) -> None:

@@ -14,11 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from archscope.core.errors import CheckError
+from archscope.core.errors import CheckError, DataError
 from archscope.core.progress import Stage
 from archscope.machine.clock import Stopwatch
 from archscope.machine.precision import Execution
 from archscope.modules import call_method, iterate_parameters, set_training
+from archscope.targets.failures import describe_error
+from archscope.training.checkpoint import Checkpoint, check_optimizer, check_weights
 from archscope.training.data.pipeline import DeviceImages, draw_plan, list_batches, mix_seed, share_batch
 from archscope.training.evaluation import read_scores, run_model
 from archscope.training.processes import Processes
@@ -54,9 +56,9 @@ class Trainer:
     def __init__(
         self, module: nn.Module, images: DeviceImages, schedule: Schedule, execution: Execution, processes: Processes
     ) -> None:
-        self.module: nn.Module = call_method(module, "to", execution.device)
+        self.module: nn.Module = run_model(lambda: call_method(module, "to", execution.device))
         if execution.channels_last:
-            call_method(self.module, "to", memory_format=torch.channels_last)
+            run_model(lambda: call_method(self.module, "to", memory_format=torch.channels_last))
         self._images = images
         self._schedule = schedule
         self._execution = execution
@@ -77,18 +79,26 @@ class Trainer:
         return len(self._batches)
 
     def state(self) -> dict[str, Any]:
-        """Weights and buffers, the optimizer's, and the loss scaler's."""
+        """Weights and buffers, the optimizer's, and the loss scaler's. Raises ModelError."""
         return {
-            "model": call_method(self.module, "state_dict"),
+            "model": run_model(lambda: call_method(self.module, "state_dict")),
             "optimizer": self._optimizer.state_dict(),
             "scaler": self._scaler.state_dict(),
         }
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from what `state()` gave."""
-        call_method(self.module, "load_state_dict", state["model"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._scaler.load_state_dict(state["scaler"])
+    def load_state(self, checkpoint: Checkpoint, title: str) -> None:
+        """Go on from what `state()` gave for the model `title`. Raises DataError where it is another's or damaged."""
+        own, state = self.state(), checkpoint.state
+        check_weights(checkpoint, own["model"], title)
+        check_optimizer(checkpoint, own["optimizer"])
+        checkpoint.check_seal()
+        try:
+            call_method(self.module, "load_state_dict", state["model"])
+            self._optimizer.load_state_dict(state["optimizer"])
+            self._scaler.load_state_dict(state["scaler"])
+        except (Exception, SystemExit) as error:
+            told = f"{checkpoint.name} does not go into {title}: {describe_error(error)}"
+            raise DataError(told, "choose another --run-dir") from error
 
     def train_epoch(self, epoch: int, reporter: Reporter, stage: Stage) -> EpochOutcome:
         """Train for epoch `epoch` (from 0); the steps are counted in `stage`.
@@ -96,7 +106,7 @@ class Trainer:
         Raises CheckError where the loss becomes NaN or infinite, ModelError where the model raises.
         """
         seed_generators(mix_seed(self._schedule.seed, epoch, self._processes.rank))
-        set_training(self.module)
+        run_model(lambda: set_training(self.module))
         totals = _RunningTotals(self._execution.device)
         watch = Stopwatch(self._execution.device)
         rate = 0.0
@@ -149,7 +159,7 @@ class Trainer:
         if recipe.clip_norm is not None:
             self._scaler.unscale_(self._optimizer)
             nn.utils.clip_grad_norm_(iterate_parameters(self.module), recipe.clip_norm)
-        self._scaler.step(self._optimizer)
+        run_model(lambda: self._scaler.step(self._optimizer))
         self._scaler.update()
 
     def _check_loss(self, totals: "_RunningTotals", epoch: int, iteration: int, rate: float) -> None:

@@ -17,6 +17,7 @@ from archscope.core.progress import show_stage
 from archscope.modules import name_modules
 from archscope.training.checks.candidate import Candidate, keep_dropout_off
 from archscope.training.checks.start import WEIGHTED
+from archscope.training.evaluation import run_model
 
 SHARE = 0.2
 VECTOR_RATE = 5e-3
@@ -79,7 +80,7 @@ def _train(candidate: Candidate, slowed: float) -> list[float]:
             if done or time.monotonic() > deadline:
                 return losses
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            run_model(loss.backward)
             optimizer.step()
 
 

@@ -14,6 +14,7 @@ from archscope.modules import clear_gradients, name_parameters
 from archscope.training.checks.candidate import Candidate, keep_dropout_off
 from archscope.training.checks.learning import make_trial_optimizer
 from archscope.training.checks.start import Start
+from archscope.training.evaluation import run_model
 
 STEPS = 3
 NEGLIGIBLE = 1e-8
@@ -64,7 +65,7 @@ def take_steps(candidate: Candidate, start: Start) -> Steps:
             if not loss.requires_grad:
                 differentiable = False
                 break
-            loss.backward()  # type: ignore[no-untyped-call]
+            run_model(loss.backward)
             for name, parameter in parameters.items():
                 if parameter.grad is not None:
                     reached[name] = True

@@ -21,6 +21,7 @@ CIFAR10 = Published(
     md5="c32a1d4ab5d03f1284b67883e8d87530",
     remedy=f"get {ARCHIVE} (162 MiB) from https://www.cs.toronto.edu/~kriz/cifar.html by other means and name it: "
     f"--data {ARCHIVE}\n(an unpacked folder or class folders work too; --data synthetic is a dry run)",
+    limit_bytes=163 << 20,
 )
 
 

@@ -92,7 +92,7 @@ class TestRunFolder:
         result = train()
         folder = tmp_path / "run"
         names = {path.name for path in folder.iterdir()}
-        assert names - {"curves.svg"} == {"config.json", "environment.json", "metrics.jsonl", "last.pt"}
+        assert names - {"curves.svg"} == {"config.json", "environment.json", "metrics.jsonl", "last.pt", "previous.pt"}
         assert ("curves.svg" in names) == can_draw()
         lines = read_lines(folder)
         assert [line["epoch"] for line in lines] == [1, 2]
