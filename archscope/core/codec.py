@@ -31,6 +31,8 @@ Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
 """A whole number from 0."""
 Shape: TypeAlias = tuple[Count, ...]
 NonEmpty = msgspec.Meta(min_length=1)
+Bounds = msgspec.Meta
+"""Of a number: `Annotated[int, Bounds(ge=1, le=9)]`."""
 Digits: TypeAlias = Annotated[str, msgspec.Meta(pattern="^[0-9]+$")]
 
 

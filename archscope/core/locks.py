@@ -20,11 +20,10 @@ except ImportError:  # pragma: no cover  Windows
 LOCK = ".lock"
 _HELD: set[tuple[int, int]] = set()
 """Files locked by this process, whose locks the system does not tell apart."""
-_REMEDY = "wait until it ends, or choose another folder"
 
 
 @contextmanager
-def lock_folder(folder: Path, doing: str, remedy: str = _REMEDY) -> Iterator[None]:
+def lock_folder(folder: Path, doing: str, elsewhere: str = "choose another folder") -> Iterator[None]:
     """Hold `folder`, which is made where there is none; it is removed again where nothing was written.
 
     `doing` is what the holder does, for whoever comes second: `trains`. Raises UsageError where another process (its
@@ -33,12 +32,15 @@ def lock_folder(folder: Path, doing: str, remedy: str = _REMEDY) -> Iterator[Non
     made = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = _acquire(folder / LOCK)
     except OSError as error:
-        if isinstance(error, BlockingIOError):
-            holder = _read_holder(folder / LOCK)
-            raise UsageError(f"{folder} is in use: {holder} {doing} in it", remedy) from error
-        raise OutputError(f"cannot write in {folder}: {error.strerror or error}", "choose another folder") from error
+        raise OutputError(f"cannot make {folder}: {error.strerror or error}", elsewhere) from error
+    try:
+        descriptor = _acquire(folder / LOCK)
+    except BlockingIOError as error:
+        told = f"{folder} is in use: {_read_holder(folder / LOCK)} {doing} in it"
+        raise UsageError(told, f"wait until it ends, or {elsewhere}") from error
+    except OSError as error:
+        raise OutputError(f"cannot write in {folder}: {error.strerror or error}", elsewhere) from error
     key = _identify(descriptor)
     _HELD.add(key)
     try:

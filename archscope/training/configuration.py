@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 import msgspec
 from archscope.core.codec import Document, NonEmpty, decode, encode, fill
+
+from archscope.core.codec import Bounds, Document, NonEmpty, decode, encode, fill
 from archscope.core.errors import DataError, UsageError
 from archscope.training.classifier import find_family
 from archscope.training.data.images import DataSubset
 from archscope.training.options import DEFAULT_EPOCHS, TrainOptions
 from archscope.training.recipes import StepDecay, choose_recipe, find_recipe
 
-_POSITIVE = msgspec.Meta(ge=1, le=2**31 - 1)
+_POSITIVE = Bounds(ge=1, le=2**31 - 1)
 
 
 class Configuration(Document, frozen=True, tag="archscope.run/1"):
@@ -35,9 +37,9 @@ class Configuration(Document, frozen=True, tag="archscope.run/1"):
     recipe: str
     as_printed: bool
     epochs: Annotated[int, _POSITIVE]
-    batch_size: Annotated[int, msgspec.Meta(ge=2)] | None
-    learning_rate: Annotated[float, msgspec.Meta(gt=0)] | None
-    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    batch_size: Annotated[int, Bounds(ge=2)] | None
+    learning_rate: Annotated[float, Bounds(gt=0)] | None
+    seed: Annotated[int, Bounds(ge=0, le=2**63 - 1)]
     threads: Annotated[int, _POSITIVE]
     """Of the CPU: sums are rounded otherwise with another number."""
 

@@ -93,7 +93,7 @@ class RunFolder:
 
     def lock(self) -> AbstractContextManager[None]:
         """Keep other trainings out. Raises UsageError where one is in, OutputError."""
-        return lock_folder(self.path, "trains", "wait until it ends, or choose another --run-dir")
+        return lock_folder(self.path, "trains", "choose another --run-dir")
 
     def read_last(self, configuration: Configuration | None) -> Checkpoint | None:
         """The checkpoint to go on from; None where there is none.

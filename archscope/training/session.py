@@ -9,7 +9,7 @@ import torch
 
 from archscope.core.codec import fill
 from archscope.core.documents.findings import EpochMetrics
-from archscope.core.errors import ArchscopeError, CheckError, DataError, TargetError, UsageError
+from archscope.core.errors import ArchscopeError, CheckError, DataError, TargetError
 from archscope.core.finding import Finding
 from archscope.machine.device import choose_default_device, find_device, tune_backends
 from archscope.machine.precision import Execution
@@ -20,13 +20,7 @@ from archscope.training.checkpoint import Checkpoint, unpack_checkpoint
 from archscope.training.checks.candidate import Candidate
 from archscope.training.checks.runner import check_candidate, pick_check_indices
 from archscope.training.classifier import Classifier, Wanted, build_classifier, copy_module
-from archscope.training.configuration import (
-    Configuration,
-    check_same,
-    decide_configuration,
-    merge_saved,
-    read_configuration,
-)
+from archscope.training.configuration import Configuration, decide_configuration, merge_saved
 from archscope.training.data.images import Data, ImageSet, fingerprint_data, select_data
 from archscope.training.data.pipeline import DeviceImages, make_pipeline_options
 from archscope.training.data.sources import load_data
@@ -34,8 +28,9 @@ from archscope.training.options import MachineOptions, Precision, TrainOptions
 from archscope.training.processes import Processes, join_processes, read_processes
 from archscope.training.recipes import Recipe, find_recipe, fit_recipe
 from archscope.training.reporter import Reporter, SilentReporter, check_tensorboard
+from archscope.training.resuming import Kept, find_folder, find_saved
 from archscope.training.run import Run, run_epochs
-from archscope.training.run_folder import CONFIG, ROOT, RunFolder, claim_folder
+from archscope.training.run_folder import ROOT, RunFolder, claim_folder
 from archscope.training.trainer import Schedule, Trainer
 
 
@@ -96,11 +91,11 @@ def train_target(
     processes = read_processes()
     listener: Reporter = reporter if reporter is not None and processes.is_primary else SilentReporter()
     with ExitStack() as stack:
-        folder = _find_folder(options)
+        folder = find_folder(options)
         if folder is not None and processes.is_primary and not check_only:
             stack.enter_context(folder.lock())
-            _find_folder(options)  # another training may just have ended
-        kept = _find_saved(folder, options, checkpoint=not check_only) if options.run.resume and folder else _Kept()
+            find_folder(options)  # another training may just have ended
+        kept = find_saved(folder, options, checkpoint=not check_only) if options.run.resume and folder else Kept()
         options = merge_saved(text, options, kept.configuration) if kept.configuration is not None else options
         device = find_device(options.machine.device or choose_default_device(), processes.local_rank)
         stack.enter_context(tune_backends(options.machine.threads))
@@ -115,40 +110,6 @@ def train_target(
             folder = stack.enter_context(claim_folder(f"{session.classifier.title.split()[0]}-{session.recipe.name}"))
         result = session.train(folder or RunFolder(ROOT), kept.checkpoint, result)
         return replace(result, told=reporter is not None, seconds=time.monotonic() - started)
-
-
-def _find_folder(options: TrainOptions) -> RunFolder | None:
-    """The folder that is asked for. Raises UsageError where a run that does not go on is in it."""
-    run = options.run
-    if run.folder is None:
-        if run.resume:
-            raise UsageError("--resume needs --run-dir", "name the folder of the run to go on with")
-        return None
-    folder = RunFolder(run.folder)
-    if not run.resume:
-        folder.check_free()
-    return folder
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What a run that goes on was started with, and its checkpoint; None where there is none."""
-
-    configuration: Configuration | None = None
-    checkpoint: Checkpoint | None = None
-
-
-def _find_saved(folder: RunFolder, options: TrainOptions, *, checkpoint: bool) -> _Kept:
-    """What is in the folder. Raises DataError where it is damaged, UsageError where two runs are mixed in it."""
-    saved = folder.read_config()
-    began = None if saved is None else read_configuration(saved, CONFIG)
-    if not checkpoint and began is not None:
-        return _Kept(began)
-    last = folder.read_last(began)
-    if last is None or began is None:
-        return _Kept(began if last is None else last.configuration, last)
-    check_same(began, last.configuration, options, (str(folder.path / CONFIG), last.name))
-    return _Kept(began, last)
 
 
 @dataclass(frozen=True, slots=True)

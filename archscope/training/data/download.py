@@ -105,9 +105,8 @@ def _fetch(published: Published, part: Path, tell: Tell) -> str:
             length = response.headers.get("Content-Length")
             total = start + int(length) if length is not None else None
             if total is not None and total > published.limit_bytes:
-                raise _RefusedError(
-                    f"the server offers {total:,} bytes, more than the {published.limit_bytes:,} expected"
-                )
+                most = f"at most {published.limit_bytes:,} were expected"
+                raise _RefusedError(f"the server offers {total:,} bytes, {most}")
             return _copy(response, part, _Amounts(start, total, published.limit_bytes), tell)
     except HTTPError as error:
         error.close()
@@ -135,9 +134,7 @@ def _copy(response: HTTPResponse, part: Path, amounts: _Amounts, tell: Tell) -> 
         while chunk := response.read1(CHUNK_BYTES):
             done += len(chunk)
             if done > amounts.limit:
-                raise _RefusedError(
-                    f"the server does not stop after {amounts.limit:,} bytes, the most that was expected"
-                )
+                raise _RefusedError(f"the server does not stop after {amounts.limit:,} bytes, the most expected")
             try:
                 file.write(chunk)
             except OSError as error:
