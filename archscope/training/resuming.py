@@ -37,6 +37,8 @@ def find_saved(folder: RunFolder, options: TrainOptions, *, checkpoint: bool) ->
     if not checkpoint and began is not None:
         return Kept(began)
     last = folder.read_last(began)
+    if last is None and began is None:
+        folder.check_empty()
     if last is None or began is None:
         return Kept(began if last is None else last.configuration, last)
     check_same(began, last.configuration, options, (str(folder.path / CONFIG), last.name))

@@ -55,6 +55,13 @@ class RunFolder:
                 f"{self.path} holds a run already", "add --resume to go on with it, or choose another --run-dir"
             )
 
+    def check_empty(self) -> None:
+        """Raise DataError where a run has left something, though neither configuration nor checkpoint is there."""
+        left = [name for name in (METRICS, ENVIRONMENT) if (self.path / name).exists()]
+        if left:
+            told = f"{self.path} has {' and '.join(left)} of a run, but neither {CONFIG} nor {LAST}"
+            raise DataError(told, "choose another --run-dir")
+
     def prepare(self) -> None:
         """Make the folder, and remove what a killed run left half written. Raises OutputError."""
         try:
