@@ -3,7 +3,10 @@
 import errno
 import hashlib
 import os
+import time
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -28,6 +31,7 @@ class Server(ThreadingHTTPServer):
     ranges: bool
     status: int
     asked: list[str]
+    endless: str = ""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -43,6 +47,11 @@ class Handler(BaseHTTPRequestHandler):
         if start >= len(BLOB):
             self.send_error(416)
             return
+        if self.server.endless:
+            self.send_response(200)
+            self.end_headers()
+            self._send_for_ever()
+            return
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(BLOB) - 1}/{len(BLOB)}")
@@ -50,6 +59,12 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         stop = self.server.cuts.pop(0) if self.server.cuts else len(BLOB)
         self.wfile.write(BLOB[start:stop])
+
+    def _send_for_ever(self) -> None:
+        with suppress(OSError):
+            while True:
+                self.wfile.write(b"x" if self.server.endless == "slow" else BLOB)
+                time.sleep(0.02 if self.server.endless == "slow" else 0)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the name is the library's
         pass
@@ -172,3 +187,46 @@ def test_a_place_that_cannot_be_written(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file.part").mkdir()
     with pytest.raises(OutputError, match=r"cannot write .*file.part"):
         download(publish(server), tmp_path / "file", lambda done, total: None)
+
+
+def test_a_server_that_sends_for_ever_is_stopped(server: Server, tmp_path: Path) -> None:
+    server.endless = "fast"
+    published = replace(publish(server), limit_bytes=100_000)
+    with pytest.raises(DataError, match=r"the server does not stop after 100,000 bytes, the most expected; nothing of"):
+        download(published, tmp_path / "file", lambda done, total: None)
+    assert list(tmp_path.iterdir()) == []
+    assert len(server.asked) == 1
+
+
+def test_a_server_that_trickles_for_ever_is_stopped(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.endless = "slow"
+    monkeypatch.setattr(downloads, "PATIENCE_SECONDS", 0.1)
+    with pytest.raises(DataError, match=r"too slow: \d+ bytes in 0.1 s"):
+        download(publish(server), tmp_path / "file", lambda done, total: None)
+
+
+def test_a_server_that_offers_more_than_was_published(server: Server, tmp_path: Path) -> None:
+    published = replace(publish(server), limit_bytes=len(BLOB) - 1)
+    with pytest.raises(DataError, match=r"offers 16,384 bytes, at most 16,383 were expected; nothing of it is kept"):
+        download(published, tmp_path / "file", lambda done, total: None)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file.part").write_bytes(bytes(len(BLOB)))  # longer than it may be: begun anew
+    with pytest.raises(DataError):
+        download(published, tmp_path / "file", lambda done, total: None)
+    assert server.asked == ["", ""]
+
+
+def test_the_limit_of_cifar_10_is_what_its_page_says() -> None:
+    """Https://www.cs.toronto.edu/~kriz/cifar.html: the binary version has 162 MB, rounded."""
+    assert cifar10.CIFAR10.limit_bytes == 163 * 1024 * 1024
+
+
+def test_a_part_that_is_a_link_is_not_followed(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_bytes(BLOB[:5000])
+    (tmp_path / "file.part").symlink_to(tmp_path / "mine")
+    download(publish(server), tmp_path / "file", lambda done, total: None)
+    assert (tmp_path / "mine").read_bytes() == BLOB[:5000]
+    assert (tmp_path / "file").read_bytes() == BLOB
+    assert not (tmp_path / "file").is_symlink()
