@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -95,7 +96,7 @@ def die_at_call(number: int, folder: Path) -> None:
         count()
         real(descriptor)
 
-    os.fsync = synchronise
+    os.fsync = synchronise  # type: ignore[assignment]
     sys.addaudithook(hear)
 
 
@@ -154,10 +155,14 @@ def describe(folder: Path) -> list[str]:
     return [weights, *files]
 
 
+def finish(folder: Path, *words: str) -> tuple[tuple[int, str], list[str]]:
+    return train(folder, *words, "--resume"), describe(folder)
+
+
 def kill_runs(place: Path) -> dict[str, Any]:
     data = Data(make_images(24, 1), make_images(12, 2), ("red", "green", "blue"), "noise")
-    session.load_data = lambda where, reporter: data  # type: ignore[assignment]
-    run.can_draw = lambda: False
+    vars(session)["load_data"] = lambda where, reporter: data
+    vars(run)["can_draw"] = lambda: False
     torch.set_num_threads(1)
     place = place.resolve()
     (place / "net.py").write_text(NET)
@@ -169,13 +174,13 @@ def kill_runs(place: Path) -> dict[str, Any]:
     for number in range(RUNS):
         folder = place / f"run{number}"
         words = ("--keep", "all") if number % 3 == 0 else ()
-        resumed = ()
+        resumed: tuple[str, ...] = ()
         for _ in range(1 + number % 2):
             kind, begin = choose_end(number, folder, seconds, draw)
-            ended, _ = fork(lambda f=folder, w=(*words, *resumed): train(f, *w), begin)
+            ended, _ = fork(partial(train, folder, *words, *resumed), begin)
             counts[f"{kind}: {'killed' if ended else 'ended before'}"] += 1
             resumed = ("--resume",)
-        _, answer = fork(lambda f=folder, w=words: (train(f, *w, "--resume"), describe(f)))
+        _, answer = fork(partial(finish, folder, *words))
         if answer is None:
             faults.append(f"run {number} ({kind}): no answer")
             continue

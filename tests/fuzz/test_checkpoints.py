@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -199,7 +200,7 @@ def test_900_mutated_run_folders(runs: Runs, capsys: pytest.CaptureFixture[str])
     for mutate, count in KINDS:
         draw = random.Random(mutate.__name__)
         for number in range(count):
-            code, said, folder = runs.resume(lambda place, change=mutate, draw=draw: change(runs, draw, place))
+            code, said, folder = runs.resume(partial(mutate, runs, draw))
             told = f"{mutate.__name__} {number}: {said}"
             assert code in (0, 2), told
             assert (code == 0) == ("error: " not in said), told

@@ -20,7 +20,7 @@ from archscope.core.errors import DataError, ModelError, OutputError, UsageError
 from archscope.core.locks import lock_folder
 from archscope.training.checkpoint import pack_checkpoint, unpack_checkpoint
 from archscope.training.data.images import Data
-from archscope.training.options import RunOptions, TrainOptions
+from archscope.training.options import Keep, RunOptions, TrainOptions
 from archscope.training.session import train_target
 
 Go = Callable[..., Path]
@@ -30,8 +30,8 @@ Go = Callable[..., Path]
 def go(net_file: Path, loaded: Data, tmp_path: Path) -> Go:
     """Trains in `run` for as many epochs; the folder is returned."""
 
-    def train(epochs: int | None = None, name: str = "Net", *, resume: bool = False, keep: str = "last") -> Path:
-        run = RunOptions(folder=tmp_path / "run", checks=False, resume=resume, keep=keep)  # type: ignore[arg-type]
+    def train(epochs: int | None = None, name: str = "Net", *, resume: bool = False, keep: Keep = "last") -> Path:
+        run = RunOptions(folder=tmp_path / "run", checks=False, resume=resume, keep=keep)
         words: dict[str, Any] = (
             {} if resume else {"recipe": "lecture-resnet", "batch_size": 8, "learning_rate": 0.02, "seed": 0}
         )
