@@ -8,7 +8,7 @@ import io
 import struct
 import sys
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from math import isfinite
@@ -94,8 +94,11 @@ def check_weights(checkpoint: Checkpoint, built: Mapping[str, Any], title: str) 
         _check_finite(tensor, built[name], f"{checkpoint.name}: {name}")
 
 
-def check_optimizer(checkpoint: Checkpoint, built: Mapping[str, Any]) -> None:
-    """Raise DataError where the optimizer's state is not that of the optimizer `built`, or not finite."""
+def check_optimizer(checkpoint: Checkpoint, built: Mapping[str, Any], shapes: Sequence[torch.Size]) -> None:
+    """Raise DataError where the optimizer's state is not finite, or not that of the optimizer whose state is `built`.
+
+    `shapes` are those of its parameters, in the order of its groups.
+    """
     found, name = checkpoint.state["optimizer"], f"{checkpoint.name}: optimizer"
     groups = found.get("param_groups") if isinstance(found, Mapping) else None
     held = found.get("state") if isinstance(found, Mapping) else None
@@ -108,9 +111,13 @@ def check_optimizer(checkpoint: Checkpoint, built: Mapping[str, Any]) -> None:
             if not isinstance(group, Mapping) or group[key] != expected[key]:
                 raise DataError(f"{name} has other {key} than this run", OTHER)
     for index, entry in held.items():
-        for key, value in entry.items() if isinstance(entry, Mapping) else ():
-            if isinstance(value, Tensor):
-                _check_finite(value, None, f"{name}: {key} of parameter {index}")
+        if index not in range(len(shapes)) or not isinstance(entry, Mapping):
+            raise DataError(f"{name} is malformed", OTHER)
+        for key, value in entry.items():
+            place = f"{name}: {key} of parameter {index}"
+            if not isinstance(value, Tensor) or value.shape != shapes[index]:
+                raise DataError(f"{place} is not of the parameter's shape", OTHER)
+            _check_finite(value, None, place)
 
 
 def _list_differences(found: Mapping[Any, Any], built: Mapping[str, Any]) -> Iterator[str]:

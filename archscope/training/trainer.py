@@ -90,7 +90,8 @@ class Trainer:
         """Go on from what `state()` gave for the model `title`. Raises DataError where it is another's or damaged."""
         own, state = self.state(), checkpoint.state
         check_weights(checkpoint, own["model"], title)
-        check_optimizer(checkpoint, own["optimizer"])
+        shapes = [tensor.shape for group in self._optimizer.param_groups for tensor in group["params"]]
+        check_optimizer(checkpoint, own["optimizer"], shapes)
         checkpoint.check_seal()
         try:
             call_method(self.module, "load_state_dict", state["model"])
