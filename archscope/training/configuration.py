@@ -37,7 +37,7 @@ class Configuration(Document, frozen=True, tag="archscope.run/1"):
     recipe: str
     as_printed: bool
     epochs: Annotated[int, _POSITIVE]
-    batch_size: Annotated[int, Bounds(ge=2)] | None
+    batch_size: Annotated[int, Bounds(ge=2, le=2**31 - 1)] | None
     learning_rate: Annotated[float, Bounds(gt=0)] | None
     seed: Annotated[int, Bounds(ge=0, le=2**63 - 1)]
     threads: Annotated[int, _POSITIVE]

@@ -278,3 +278,40 @@ def test_checkpoints_of_every_epoch_leave_no_part(go: Go) -> None:
     go(2, resume=True, keep="all")
     go(2, resume=True, keep="all")
     assert not list(folder.glob(".*"))
+
+
+def test_wrong_types_and_ranges_in_the_configuration_are_told_by_field(go: Go) -> None:
+    folder = go(1)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "last.pt").unlink()
+    wrong: tuple[Any, ...] = ([[]], -1, 0, 1e400, float("nan"), 10**400, "")
+    for field in ("target", "side", "epochs", "batch_size", "learning_rate", "threads", "selection"):
+        for value in wrong:
+            (folder / "config.json").write_text(json.dumps(config | {field: value}))
+            with pytest.raises(DataError, match=f"config.json: {field}") as caught:
+                go(resume=True)
+            assert caught.value.remedy == "choose another --run-dir"
+    (folder / "config.json").write_text('{"arguments": ' + '{"a": ' * 100_000)
+    with pytest.raises(DataError, match=r"cannot read .*config.json"):
+        go(resume=True)
+
+
+def test_a_state_that_cannot_be_loaded_is_refused(go: Go) -> None:
+    folder = go(1)
+    edit(folder / "last.pt", lambda state: state["optimizer"]["state"].update({0: {"momentum_buffer": torch.ones(2)}}))
+    with pytest.raises(DataError, match="momentum_buffer of parameter 0 is not of the parameter's shape"):
+        go(2, resume=True)
+    for change, told in (
+        (lambda state: state["optimizer"].update(param_groups=[]), "0 groups of parameters, not 1"),
+        (lambda state: state["optimizer"]["param_groups"][0].update(momentum=0.5), "other momentum than this run"),
+        (lambda state: state["optimizer"].update(state={99: {}}), "optimizer is malformed"),
+        (lambda state: state.update(optimizer=None), "optimizer is malformed"),
+        (lambda state: state.update(model=3), "holds no weights"),
+        (lambda state: state.update(epoch=2), r"its epochs are \[1\], their number 2"),
+        (lambda state: state["metrics"][0].update(train_loss=float("nan")), "a loss in it is NaN"),
+    ):
+        shutil.rmtree(folder)
+        go(1)
+        edit(folder / "last.pt", change)
+        with pytest.raises(DataError, match=told):
+            go(2, resume=True)
