@@ -9,6 +9,7 @@ import typer
 from archscope.cli import bench, budget, explain, fit, models, schema, table, trace, train, verify
 from archscope.cli.descriptors import close_answer
 from archscope.cli.failures import print_error, report_error
+from archscope.cli.streams import guard_streams
 from archscope.rendering.stdout import write_stdout
 from archscope.version import __version__
 
@@ -49,6 +50,11 @@ def _root(
 def main(words: Sequence[str] | None = None) -> int:
     """Run the command line on `words` (sys.argv without them); the exit code is returned."""
     arguments = list(sys.argv[1:] if words is None else words)
+    with guard_streams() as streams:
+        return streams.settle(_run(arguments))
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         code = app(args=arguments or ["--help"], prog_name="archscope", standalone_mode=False)
     except BaseException as error:  # noqa: BLE001  the last guard: nothing may reach the user as a traceback

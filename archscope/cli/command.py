@@ -7,7 +7,7 @@ its fields as options of its own, in the place of the bundle.
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -23,6 +23,8 @@ from archscope.core.errors import ModelError, UnknownNameError
 from archscope.core.python_words import speak_shell
 from archscope.core.directory import keep_directory
 from archscope.core.errors import ArchscopeError, UnknownNameError
+from archscope.cli.failures import print_error, report_error
+from archscope.core.errors import ModelError, OutputError, UnknownNameError
 from archscope.core.words import parse_arguments, parse_input
 
 if TYPE_CHECKING:
@@ -175,11 +177,23 @@ def answer(output: Output, ask: "Callable[[], Report]") -> None:
     """Show what `ask` answers. Where forward raised, what there is of the answer is shown before the error goes on."""
     report = _ask(output, ask)
     if not report.silent:
-        output.write(report)
+        with _keep_verdict(bad=report.failed or report.problem is not None):
+            output.write(report)
     if report.problem is not None:
         raise report.problem
     if report.failed:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _keep_verdict(*, bad: bool) -> Iterator[None]:
+    """A file that cannot be written does not take the place of what was found, where that is `bad` already."""
+    try:
+        yield
+    except OutputError as error:
+        if not bad:
+            raise
+        print_error(error.message, error.remedy)
 
 
 def _ask(output: Output, ask: "Callable[[], Report]") -> "Report":
@@ -191,7 +205,8 @@ def _ask(output: Output, ask: "Callable[[], Report]") -> "Report":
         with keep_directory(), divert_stdout(), show_progress() as stream, redirect_stdout(stream):
             return ask()
     except ForwardError as error:
-        output.write(error.report)
+        with _keep_verdict(bad=True):
+            output.write(error.report)
         raise
     except ArchscopeError:
         raise

@@ -1,6 +1,5 @@
 """What an exception means to the user: one clear message on stderr, and an exit code."""
 
-import os
 import sys
 import traceback
 
@@ -16,17 +15,14 @@ INTERRUPT_CODE = 130
 
 def report_error(error: BaseException, *, debug: bool = False) -> int:
     """Write what `error` means to stderr; the exit code is returned."""
-    if isinstance(error, BrokenPipeError):
-        _silence_stdout()
-        return 0
     if debug:
         print(escape_lines("".join(traceback.format_exception(error))), end="", file=sys.stderr)
+    if isinstance(error, typer.Abort) or _is_interrupt(error):
+        print("interrupted", file=sys.stderr)
+        return INTERRUPT_CODE
     if isinstance(error, ArchscopeError):
         print_error(error.message, error.remedy)
         return error.exit_code
-    if isinstance(error, (KeyboardInterrupt, typer.Abort)):
-        print("interrupted", file=sys.stderr)
-        return INTERRUPT_CODE
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     if isinstance(error, OSError) and error.errno is not None:
@@ -52,9 +48,12 @@ def print_error(message: str, remedy: str = "") -> None:
     print(text, end="", file=sys.stderr)
 
 
-def _silence_stdout() -> None:
-    """The reader has gone: what is left in the buffer must not complain at exit."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  held until exit
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind it: modules in C make another error of one that comes while they are imported."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False

@@ -66,9 +66,11 @@ def _is_device(path: Path) -> bool:
 
 
 def _write_device(path: Path, text: str) -> None:
-    """A terminal, a pipe or /dev/null is written to, never replaced."""
+    """A terminal, a pipe or /dev/null is written to, never replaced; a reader that leaves is no error."""
     try:
         with os.fdopen(open_device(path), "w", encoding="utf-8") as device:
             device.write(text)
+    except ConnectionError:
+        return
     except OSError as error:
         raise explain_refusal(error, f"cannot write {path}", OutputError) from error
