@@ -6,14 +6,13 @@
     summary.show()
     summary["layer1.0.conv2"].output_shape  # (1, 64, 56, 56)
 
-Importing this package imports no torch: the names that need it are fetched from `archscope.api` when first used.
+Importing this package imports no torch: the names that need it are fetched from `archscope.api` when first used. And
+next to nothing else, so that the command line hears Ctrl-C from the first milliseconds on.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
-from archscope.core.errors import ArchscopeError
 from archscope.version import __version__
+
+TYPE_CHECKING = False  # as of typing, whose import takes longer than all the rest
 
 if TYPE_CHECKING:
     from archscope.api import (
@@ -34,12 +33,16 @@ if TYPE_CHECKING:
         train,
         verify,
     )
+    from archscope.core.errors import ArchscopeError
 else:
 
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module("archscope.api"), name)
+        from importlib import import_module
+
+        home = "archscope.core.errors" if name == "ArchscopeError" else "archscope.api"
+        value = getattr(import_module(home), name)
         globals()[name] = value
         return value
 

@@ -1,6 +1,5 @@
 """The entry point, as `archscope` and as `python -m archscope`. It imports nothing slow before Ctrl-C is heard."""
 
-import signal
 import sys
 
 
@@ -11,11 +10,12 @@ def main() -> int:
 
         code = run()
     except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        code = 130
         if sys.stderr is not None:
             sys.stderr.write("interrupted\n")
-        return 130
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: leaving may not be told as an error
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: Ctrl-C while Python leaves would be told as an error
     return code
 
 

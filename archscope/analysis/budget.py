@@ -21,14 +21,19 @@ class Measured:
     costs: CostReport
 
     def total(self, quantity: str) -> int | None:
-        """The whole model's `params`, `macs` or `activations`; None where it is not known."""
+        """The whole model's `params`, `macs` or `activations`; None where it is not known in full.
+
+        Where an operation has no count, nobody knows whether it is a convolution: the activations are unknown too.
+        """
         if quantity == "params":
             return self.trace.totals.params
-        return self.costs.macs if quantity == "macs" else self.costs.activations
+        if quantity == "macs" or self.costs.macs is None:
+            return self.costs.macs
+        return self.costs.activations
 
 
 def check_maximum(model: Measured, quantity: str, limit: int) -> Check:
-    """Whether the model's total stays within `limit`. Where MACs are incomplete, that breaks the budget too."""
+    """Whether the model's total stays within `limit`. What is not known in full breaks the budget too."""
     measured = model.total(quantity)
     finding = None
     if measured is None:
@@ -104,13 +109,14 @@ _COUNTS: dict[str, Callable[[Measured], Mapping[str, int]]] = {"params": _count_
 
 
 def _incomplete(model: Measured, quantity: str, limit: int | None) -> Finding:
-    kinds = ", ".join(f"{kind.op} ({kind.reason})" for kind in model.costs.uncounted[:3]) or "forward did not finish"
+    kinds = ", ".join(f"{kind.op} ({kind.reason})" for kind in model.costs.uncounted[:3]) or "not all is counted"
+    counted = model.costs.activations if quantity == "activations" else model.costs.counted_macs
     return Finding(
         "error",
         f"incomplete-{quantity}",
         f"{quantity} are not known in full: {kinds}",
         expected="" if limit is None else format_exact(limit),
-        measured=f"at least {format_exact(model.costs.counted_macs)}",
+        measured=f"at least {format_exact(counted)}",
     )
 
 

@@ -11,7 +11,7 @@ from archscope.benchmarking.roofline import Ceiling
 from archscope.benchmarking.statistics import Ratio, Timing, compare_interleaved
 from archscope.benchmarking.workload import BACKWARD, FORWARD, OPTIMIZER
 from archscope.core.documents.bench import BenchDocument
-from archscope.core.errors import CheckError, ModelError
+from archscope.core.errors import CheckError, ModelError, UsageError
 from archscope.core.table import Cell, Column, Row, Table
 from archscope.core.units import format_bytes, format_si
 from archscope.machine.environment import LOW_CPU_SHARE
@@ -297,12 +297,14 @@ class BenchmarkReport(Report):
 
     @property
     def problem(self) -> BaseException | None:
-        """The interruption, the models that raised, or those that did not learn."""
+        """The interruption, the models that raised or that cannot be run as asked, or those that did not learn."""
         if self.found.interrupted:
             return KeyboardInterrupt()
         failed = [result.target for result in self.found.failures]
         if failed:
-            return ModelError(f"not measured: {', '.join(dict.fromkeys(failed))}", "the reasons are in the table")
+            asked = all(result.exit_code == UsageError.exit_code for result in self.found.failures)
+            kind = UsageError if asked else ModelError
+            return kind(f"not measured: {', '.join(dict.fromkeys(failed))}", "the reasons are in the table")
         untrained = [result.target for result in self.found.untrained]
         if untrained:
             return CheckError(f"the short training failed: {', '.join(dict.fromkeys(untrained))}")

@@ -66,6 +66,8 @@ class VariantResult:
     training: TrainingVerdict | None = None
     failure: str = ""
     """Why there are no times; empty where there are."""
+    exit_code: int = 0
+    """Of the failure: 3 where the model is at fault, 2 where what was asked for is; 0 without one."""
     notes: tuple[str, ...] = ()
 
     @property

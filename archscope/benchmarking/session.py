@@ -29,6 +29,7 @@ from archscope.benchmarking.roofline import Ceiling, find_datasheet, list_work, 
 from archscope.benchmarking.training_check import TrainingCheck, load_check
 from archscope.benchmarking.workload import ModelWorkload, TimedWorkload, run_interleaved
 from archscope.core.errors import ArchscopeError, UsageError, is_interrupt, pass_interrupt
+from archscope.core.errors import ArchscopeError, ModelError, UsageError
 from archscope.core.progress import show_stage, track
 from archscope.machine.clock import choose_clock
 from archscope.machine.device import find_device, free_memory, synchronise, tune_backends
@@ -129,7 +130,8 @@ class _Bench:
             reason = tell_error(target)
             verdict = self.training.fail(reason) if self.training is not None else None
             self.results += [
-                VariantResult(name, variant, 0, failure=reason, training=verdict) for variant in self.options.variants
+                VariantResult(name, variant, 0, failure=reason, exit_code=target.exit_code, training=verdict)
+                for variant in self.options.variants
             ]
             return
         with target.scope():
@@ -250,7 +252,8 @@ class _Run:
 
     def fail(self, error: BaseException) -> None:
         """Keep the reason and let go of the model."""
-        self.result = replace(self.result, failure=tell_error(error))
+        code = error.exit_code if isinstance(error, ArchscopeError) else ModelError.exit_code
+        self.result = replace(self.result, failure=tell_error(error), exit_code=code)
         self.timed = self.workload = None
         free_memory(self.device)
 

@@ -9,6 +9,7 @@ import typer
 from archscope.cli import bench, budget, explain, fit, models, schema, table, trace, train, verify
 from archscope.cli.descriptors import close_answer
 from archscope.cli.failures import print_error, report_error
+from archscope.cli.failures import INTERRUPT_CODE, print_error, report_error
 from archscope.cli.streams import guard_streams
 from archscope.rendering.stdout import write_stdout
 from archscope.version import __version__
@@ -51,7 +52,10 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the command line on `words` (sys.argv without them); the exit code is returned."""
     arguments = list(sys.argv[1:] if words is None else words)
     with guard_streams() as streams:
-        return streams.settle(_run(arguments))
+        code = _run(arguments)
+        if code == INTERRUPT_CODE:
+            print("interrupted", file=sys.stderr)
+        return streams.settle(code)
 
 
 def _run(arguments: Sequence[str]) -> int:

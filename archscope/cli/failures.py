@@ -11,6 +11,7 @@ from archscope.rendering.stdout import wants_color
 
 BUG_CODE = 101
 INTERRUPT_CODE = 130
+"""Of Ctrl-C, which the entry point tells: typer ends with it too."""
 
 
 def report_error(error: BaseException, *, debug: bool = False) -> int:
@@ -18,7 +19,6 @@ def report_error(error: BaseException, *, debug: bool = False) -> int:
     if debug:
         print(escape_lines("".join(traceback.format_exception(error))), end="", file=sys.stderr)
     if isinstance(error, typer.Abort) or _is_interrupt(error):
-        print("interrupted", file=sys.stderr)
         return INTERRUPT_CODE
     if isinstance(error, ArchscopeError):
         print_error(error.message, error.remedy)

@@ -20,6 +20,8 @@ def find_device(word: str, local_rank: int = 0) -> torch.device:
         device = torch.device(word)
     except RuntimeError as error:
         raise _refuse(f"--device {word} is not a device") from error
+    if device.type in ("cpu", "mps") and device.index not in (None, 0):
+        raise _refuse(f"--device {word}: there is one {device.type} only, without a number")
     if device.type == "cpu":
         return torch.device("cpu")
     if device.type == "cuda":

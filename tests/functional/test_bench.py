@@ -55,6 +55,12 @@ def run(capsys: Capture, *words: str, code: int = 0) -> str:
     return capsys.readouterr().out
 
 
+def tell(capsys: Capture, *words: str, code: int) -> str:
+    """What is said on standard error."""
+    assert main(["bench", *words]) == code
+    return capsys.readouterr().err
+
+
 def test_json_keeps_to_its_schema(capsys: Capture) -> None:
     document: Any = json.loads(run(capsys, "resnet20", *WORDS, "--layers", "--format", "json"))
     jsonschema.validate(document, load_schema("bench"))
@@ -124,6 +130,7 @@ def test_an_older_run_is_compared(capsys: Capture, nets: str, tmp_path: Path) ->
     [
         ("nosuchnet", "--device", "cpu"),
         ("resnet20", "--device", "gpu"),
+        ("resnet20", "--device", "cpu:7"),
         ("resnet20", "--device", "cpu", "--dtype", "fp8"),
         ("resnet20", "--device", "cpu", "--dtype", "tf32"),
         ("resnet20", "--device", "cpu", "--batch", "auto"),
@@ -137,6 +144,14 @@ def test_an_older_run_is_compared(capsys: Capture, nets: str, tmp_path: Path) ->
 def test_wrong_words_exit_2(capsys: Capture, words: tuple[str, ...]) -> None:
     assert main(["bench", *words]) == 2
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_the_exit_code_tells_whose_fault_it_is(capsys: Capture, nets: str) -> None:
+    # Nothing says what Small takes; Misfit raises on what it is given.
+    assert "does not say what input it takes" in run(capsys, f"{nets}:Small", *WORDS, code=2)
+    assert "not measured: absent.py:Net" in tell(capsys, "absent.py:Net", *WORDS, code=2)
+    run(capsys, f"{nets}:Misfit", "--input", "32", *WORDS, code=3)
+    assert "absent.py:Net" in tell(capsys, f"{nets}:Misfit", "absent.py:Net", "--input", "32", *WORDS, code=3)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA")

@@ -29,6 +29,13 @@ def test_a_process_takes_its_own_gpu() -> None:
     assert "cuda:3 (GPU 3)" in caught.value.remedy
 
 
+@pytest.mark.parametrize("word", ["cpu:1", "cpu:7", "mps:1"])
+def test_there_is_one_processor(word: str) -> None:
+    with pytest.raises(UsageError, match=f"^--device {word}: there is one {word[:3]} only, without a number"):
+        find_device(word)
+    assert find_device("cpu:0") == CPU
+
+
 @pytest.mark.usefixtures("four_gpus")
 def test_a_gpu_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*sizes: int, device: torch.device) -> None:
