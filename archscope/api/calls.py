@@ -16,10 +16,10 @@ from archscope.api.summary import ForwardError, Summary, read_summary
 from archscope.api.words import (
     Count,
     Inputs,
-    check_finite,
     check_flag,
     check_mode,
     check_name,
+    check_tolerance,
     check_unchanged,
     check_word,
     is_saved,
@@ -250,7 +250,7 @@ def budget(
     limits = {name: read_count(word, f"max_{name}") for name, word in words.items() if word is not None}
     if not limits and baseline is None:
         raise UsageError("no budget is given", "add --max-params 5M, --max-macs 600M or --baseline saved.json")
-    check_finite("tolerance", tolerance, 0)
+    allowed = check_tolerance(tolerance)
     before = load(baseline) if isinstance(baseline, (str, Path)) else baseline
     if before is not None and before.trace.failure is not None:
         raise DataError(f"the forward pass of the baseline {before.title} failed: it has no totals", "save another one")
@@ -263,8 +263,7 @@ def budget(
         name = str(baseline) if isinstance(baseline, (str, Path)) else before.title
         old = Measured(before.trace, before.costs)
         checks += [
-            check_baseline(model, old, quantity, name=name, tolerance=tolerance / 100)
-            for quantity in ("params", "macs")
+            check_baseline(model, old, quantity, name=name, tolerance=allowed) for quantity in ("params", "macs")
         ]
     return BudgetReport(tuple(checks), summary)
 

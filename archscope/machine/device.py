@@ -101,9 +101,18 @@ def free_memory(device: torch.device) -> None:
         torch.cuda.empty_cache()
 
 
+MOST_THREADS = 1024
+"""More than any machine has; torch would begin to start as many as it is told."""
+
+
 @contextmanager
 def tune_backends(threads: int | None) -> Iterator[None]:
-    """Use that many CPU threads (None: as torch has it) and let cuDNN search for fast kernels; restored afterwards."""
+    """Use that many CPU threads (None: as torch has it) and let cuDNN search for fast kernels; restored afterwards.
+
+    Raises UsageError for more than `MOST_THREADS`.
+    """
+    if threads is not None and threads > MOST_THREADS:
+        raise UsageError(f"--threads {threads:.6g} are too many", f"give a number from 1 to {MOST_THREADS:,}")
     before, searching = torch.get_num_threads(), torch.backends.cudnn.benchmark
     try:
         if threads is not None:

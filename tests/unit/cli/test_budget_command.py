@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+import archscope
 from archscope.cli.app import main
 from archscope.core.documents import load_schema
 from archscope.core.errors import UsageError
@@ -140,6 +141,25 @@ def test_counts_are_read_exactly(word: str, count: int) -> None:
 def test_what_is_no_count_is_refused(word: str) -> None:
     with pytest.raises(UsageError):
         parse_count(word)
+
+
+@pytest.mark.parametrize("digits", [37, 400, 4300, 5000])
+def test_a_number_that_counts_nothing_is_refused(run: Any, digits: int) -> None:
+    code, out, err = run("vgg", *CFG, "--max-macs", "9" * digits)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"error: --max-macs '{'9' * 37}")
+    with pytest.raises(UsageError, match="max_macs is larger than any count"):
+        archscope.budget("vgg11", max_macs=10 ** (digits + 12))
+    assert run("vgg", *CFG, "--max-macs", "9" * 36 + "T")[0] == 0
+
+
+@pytest.mark.parametrize("word", ["inf", "nan", "1e308", "1000001", "-1"])
+def test_a_tolerance_that_is_none_is_refused(run: Any, tmp_path: Path, word: str) -> None:
+    saved = save(tmp_path / "saved.json", 8)
+    code, out, err = run("vgg", *CFG, "--baseline", saved, "--tolerance", word)
+    assert (code, out) == (2, "")
+    assert "tolerance" in err
+    assert run("vgg", *CFG, "--baseline", saved, "--tolerance", "1e6")[0] == 0
 
 
 @pytest.mark.parametrize("option", ["--max-params", "--max-macs", "--max-activations"])

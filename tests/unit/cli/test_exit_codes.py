@@ -97,6 +97,16 @@ class TestReadersThatLeave:
         words = ["budget", broken, "--max-params", "1G", "--format", word]
         assert {leave(words, offset) for offset in range(0, 800, 89)} == {3}
 
+    @pytest.mark.slow
+    @pytest.mark.parametrize("word", FORMATS)
+    def test_at_every_byte(self, saved: str, broken: str, leave: Any, word: str) -> None:
+        # Where the output has ended, the code is the same: the longest of them has less than 600 bytes.
+        words = ["budget", saved, "--max-params", "1441", "--format", word]
+        assert {leave(words, offset) for offset in range(600)} == {1}
+        if word in ("plain", "csv"):
+            words = ["budget", broken, "--max-params", "1G", "--format", word]
+            assert {leave(words, offset) for offset in range(700)} == {3}
+
     @pytest.mark.parametrize(
         "words", [["--help"], ["--version"], ["budget", "--help"], ["schema", "fit"], ["models", "--format", "csv"]]
     )
@@ -237,8 +247,23 @@ class TestInterrupts:
 Change = Callable[[dict[str, Any]], object]
 
 
+UNCOUNTED = {"op": "aten.foo", "layers": [1], "calls": 1, "reason": "no formula"}
+
+
 def drop_count(document: dict[str, Any]) -> None:
-    document["layers"][2]["own_macs"] = document["layers"][0]["macs"] = document["totals"]["macs"] = None
+    """As of a model with an operation that has no count."""
+    conv1 = document["layers"][1]
+    for place in (conv1, document["layers"][0], document["totals"]):
+        place["macs"] = None
+    document["totals"]["flops"] = conv1["own_macs"] = None
+    document["ops"][0] |= {"macs": None, "reason": "no formula"}
+    document["totals"]["counted_macs"] -= 13_824
+    document.update(counts_complete=False, uncounted=[UNCOUNTED | {"op": "aten.convolution"}])
+
+
+def drop_ops(document: dict[str, Any]) -> None:
+    for key in ("ops", "edges", "state"):
+        document.pop(key)
 
 
 class TestTracesThatProveNothing:
@@ -268,7 +293,7 @@ class TestTracesThatProveNothing:
             kept = Path(path).read_bytes()
             change(path, act)
             if not with_ops:
-                change(path, lambda document: [document.pop(key) for key in ("ops", "edges", "state")])
+                change(path, drop_ops)
             assert main(["budget", path, *self.LIMITS]) == 3
             captured = capsys.readouterr()
             assert "ok:" not in captured.out
@@ -277,37 +302,42 @@ class TestTracesThatProveNothing:
             assert "failed: it has no totals" in capsys.readouterr().err
             Path(path).write_bytes(kept)
 
+    @pytest.mark.parametrize("with_ops", [True, False])
+    def test_counts_that_are_not_complete(
+        self, saved: str, change: Any, capsys: pytest.CaptureFixture[str], with_ops: bool
+    ) -> None:
+        whole = Path(saved).with_name("whole.json")
+        whole.write_bytes(Path(saved).read_bytes())
+        change(saved, drop_count)
+        if not with_ops:
+            change(saved, drop_ops)
+        assert main(["budget", saved, *self.LIMITS]) == 1
+        told = "are not known in full: aten.convolution (no formula)"
+        assert capsys.readouterr().out.splitlines() == [
+            f"error: macs {told}",
+            f"error: activations {told}",
+            "ok: params 1,442 within the budget of 1,000,000,000 (0.0 %)",
+        ]
+        for model, baseline in ((saved, whole), (whole, saved)):
+            assert main(["budget", str(model), "--baseline", str(baseline)]) == 1
+            assert f"error: macs {told}" in capsys.readouterr().out
+
     @pytest.mark.parametrize(
         "act",
         [
             lambda document: document.update(counts_complete=False),
             lambda document: document["totals"].update(macs=None),
             lambda document: document["layers"][0].update(macs=None),
-            lambda document: document.update(
-                uncounted=[{"op": "aten.foo", "layers": [1], "calls": 1, "reason": "no formula"}]
-            ),
-            drop_count,
+            lambda document: document.update(uncounted=[UNCOUNTED]),
         ],
     )
-    @pytest.mark.parametrize("with_ops", [True, False])
-    def test_counts_that_are_not_complete(
-        self, saved: str, change: Any, capsys: pytest.CaptureFixture[str], act: Change, with_ops: bool
+    def test_one_sign_of_it_is_enough(
+        self, saved: str, change: Any, capsys: pytest.CaptureFixture[str], act: Change
     ) -> None:
-        whole = Path(saved).read_text(encoding="utf-8")
         change(saved, act)
-        if not with_ops:
-            change(saved, lambda document: [document.pop(key) for key in ("ops", "edges", "state")])
-        assert main(["budget", saved, *self.LIMITS]) == 1
-        lines = capsys.readouterr().out.splitlines()
-        assert [line.partition(":")[0] for line in lines] == ["error", "error", "ok"]
-        assert lines[0].startswith("error: macs are not known in full: ")
-        assert lines[1].startswith("error: activations are not known in full: ")
-        assert lines[2].startswith("ok: params 1,442 ")
-        Path(saved).with_name("whole.json").write_text(whole, encoding="utf-8")
-        for model, baseline in ((saved, "whole.json"), ("whole.json", saved)):
-            place = Path(saved).parent
-            assert main(["budget", str(place / model), "--baseline", str(place / baseline)]) == 1
-            assert "macs are not known in full" in capsys.readouterr().out
+        for words in (["budget", saved, *self.LIMITS], ["budget", saved, "--baseline", saved]):
+            assert main(words) in (1, 2)  # broken, or refused because the document contradicts itself
+            assert "ok: macs" not in capsys.readouterr().out
 
     @pytest.mark.parametrize("name", ["params", "macs", "activations", "counted_macs"])
     @pytest.mark.parametrize("value", [-1, -(10**30), -1.0, True, "7"])
@@ -328,9 +358,11 @@ class TestTracesThatProveNothing:
     ) -> None:
         change(saved, lambda document: document["totals"].update({name: 5}))
         if not with_ops:
-            change(saved, lambda document: [document.pop(key) for key in ("ops", "edges", "state")])
+            change(saved, drop_ops)
         assert main(["budget", saved, *self.LIMITS]) == 2
-        assert f"totals.{name} is 5, but its layers have {told}\n" in capsys.readouterr().err
+        err = capsys.readouterr().err
+        assert f"totals.{name} is 5, " in err
+        assert told in err
 
     def test_a_failure_needs_no_file(self, chain: Any) -> None:
         from dataclasses import replace

@@ -36,6 +36,15 @@ def test_there_is_one_processor(word: str) -> None:
     assert find_device("cpu:0") == CPU
 
 
+@pytest.mark.parametrize("count", [1025, 2**31, 10**30])
+def test_more_threads_than_any_machine_has(count: int) -> None:
+    before = torch.get_num_threads()
+    told = r"^--threads .* are too many\n  give a number from 1 to 1,024$"
+    with pytest.raises(UsageError, match=told), tune_backends(count):
+        pytest.fail("they were started")
+    assert torch.get_num_threads() == before
+
+
 @pytest.mark.usefixtures("four_gpus")
 def test_a_gpu_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*sizes: int, device: torch.device) -> None:
