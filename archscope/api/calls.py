@@ -29,9 +29,8 @@ from archscope.api.words import (
     speaks_of_inputs,
     speaks_of_shapes,
 )
-from archscope.core.errors import DataError, UnknownNameError, UsageError
-from archscope.core.paths import expand_path
 from archscope.core.errors import ArchscopeError, DataError, UnknownNameError, UsageError
+from archscope.core.paths import expand_path
 from archscope.core.trace import Mode
 from archscope.core.words import InputSpec, TraceOptions
 from archscope.rendering.report import Report

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from math import prod
 from numbers import Integral, Real
-from sys import float_info
 from typing import Any, TypeAlias, get_args
 
 from archscope.core.errors import InputSpecError, UnknownNameError, UsageError
@@ -25,9 +24,6 @@ Inputs: TypeAlias = str | int | Sequence[str | InputSpec | Sequence[int]] | Sequ
 integers, `(3, 32, 32)`, or one side, `32`; or a list of whole shapes, `[(1, 3, 32, 32), (1, 10)]`."""
 Count: TypeAlias = int | str
 """A number, or a word such as `"5M"`."""
-COUNT_DIGITS = 48
-LARGEST_COUNT = 10**COUNT_DIGITS
-"""36 digits with the largest unit, the longest count that can be written as a word."""
 MOST_TOLERANCE = 1e6
 """Per cent."""
 
@@ -114,7 +110,7 @@ def _read_shape(sizes: Sequence[Any]) -> InputSpec:
 
 
 def read_count(word: Count, name: str) -> int:
-    """A limit as a whole number from 0 to `LARGEST_COUNT`. Raises UsageError, which names the limit."""
+    """A limit as a whole number from 0 to `LARGEST_AMOUNT`. Raises UsageError, which names the limit."""
     if not isinstance(word, str):
         return check_least(name, word, 0, LARGEST_AMOUNT)
     try:

@@ -28,8 +28,7 @@ from archscope.benchmarking.results import BenchReport, Memory, VariantResult
 from archscope.benchmarking.roofline import Ceiling, find_datasheet, list_work, measure_ceiling, place_under_roof
 from archscope.benchmarking.training_check import TrainingCheck, load_check
 from archscope.benchmarking.workload import ModelWorkload, TimedWorkload, run_interleaved
-from archscope.core.errors import ArchscopeError, UsageError, is_interrupt, pass_interrupt
-from archscope.core.errors import ArchscopeError, ModelError, UsageError
+from archscope.core.errors import ArchscopeError, ModelError, UsageError, is_interrupt, pass_interrupt
 from archscope.core.progress import show_stage, track
 from archscope.machine.clock import choose_clock
 from archscope.machine.device import find_device, free_memory, synchronise, tune_backends

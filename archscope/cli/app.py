@@ -8,7 +8,6 @@ import typer
 
 from archscope.cli import bench, budget, explain, fit, models, schema, table, trace, train, verify
 from archscope.cli.descriptors import close_answer
-from archscope.cli.failures import print_error, report_error
 from archscope.cli.failures import INTERRUPT_CODE, print_error, report_error
 from archscope.cli.streams import guard_streams
 from archscope.rendering.stdout import write_stdout
@@ -55,7 +54,10 @@ def main(words: Sequence[str] | None = None) -> int:
         code = _run(arguments)
         if code == INTERRUPT_CODE:
             print("interrupted", file=sys.stderr)
-        return streams.settle(code)
+        code = streams.settle(code)
+        if words is None:  # the process ends
+            close_answer()
+        return code
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -63,9 +65,6 @@ def _run(arguments: Sequence[str]) -> int:
         code = app(args=arguments or ["--help"], prog_name="archscope", standalone_mode=False)
     except BaseException as error:  # noqa: BLE001  the last guard: nothing may reach the user as a traceback
         return _report(error, arguments)
-    finally:
-        if words is None:  # the process ends
-            close_answer()
     return 2 if not arguments else code if isinstance(code, int) else 0
 
 

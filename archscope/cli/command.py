@@ -16,15 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
 import typer
 
 from archscope.cli.descriptors import divert_stdout
-from archscope.cli.failures import report_error
+from archscope.cli.failures import print_error, report_error
 from archscope.cli.output import Output, choose_output
 from archscope.cli.progress import show_progress
-from archscope.core.errors import ModelError, UnknownNameError
-from archscope.core.python_words import speak_shell
 from archscope.core.directory import keep_directory
-from archscope.core.errors import ArchscopeError, UnknownNameError
-from archscope.cli.failures import print_error, report_error
-from archscope.core.errors import ModelError, OutputError, UnknownNameError
+from archscope.core.errors import ArchscopeError, OutputError, UnknownNameError
+from archscope.core.python_words import speak_shell
 from archscope.core.words import parse_arguments, parse_input
 
 if TYPE_CHECKING:

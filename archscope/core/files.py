@@ -29,7 +29,9 @@ def check_writable(path: Path) -> None:
         raise OutputError(f"cannot write {path}: it is a folder", "name a file in it")
     folder = path.parent
     if not kind and find_kind(folder, OutputError, doing="write") != "folder":
-        raise OutputError(f"cannot write {path}: there is no folder {folder}", f"make it first: mkdir -p {shlex.quote(str(folder))}")
+        raise OutputError(
+            f"cannot write {path}: there is no folder {folder}", f"make it first: mkdir -p {shlex.quote(str(folder))}"
+        )
     if not os.access(folder, os.W_OK) or (kind and not os.access(path, os.W_OK)):
         raise OutputError(f"cannot write {path}: permission denied", "choose another place with -o")
 

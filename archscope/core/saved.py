@@ -91,10 +91,8 @@ def read_trace(document: TraceDocument, name: str = "") -> Trace:
 def read_costs(document: TraceDocument) -> CostReport:
     """The costs as saved. Without operations in the document, `CostReport.ops` is empty.
 
-    The MACs are known in full only where nothing in the document says otherwise. Raises DataError where its totals are
-    not those of its layers.
+    The MACs are known in full only where nothing in the document says otherwise.
     """
-    _check_totals(document)
     known = document.counts_complete and not document.uncounted and document.layers[0].macs is not None
     return fill(
         CostReport,
@@ -113,22 +111,6 @@ def _read_failure(document: TraceDocument) -> Failure | None:
     if document.forward_complete:
         return None
     return Failure(0, "", "Error", "the saved trace says that forward did not finish, and not why")
-
-
-def _check_totals(document: TraceDocument) -> None:
-    """Raise DataError where the totals are not those of the root, or of all layers and operations together."""
-    totals, root = document.totals, document.layers[0]
-    parts: list[tuple[str, int | None, list[int | None]]] = [
-        ("params", totals.params, [root.params]),
-        ("macs", totals.macs, [root.macs]),
-        ("macs", totals.macs, [layer.own_macs for layer in document.layers]),
-    ]
-    if document.ops:
-        parts.append(("macs", totals.macs, [op.macs for op in document.ops]))
-    for name, total, values in parts:
-        known = [value for value in values if value is not None]
-        if total is not None and len(known) == len(values) and sum(known) != total:
-            raise DataError(f"totals.{name} is {total}, but its layers have {sum(known)}", document.remedy)
 
 
 def _build_totals(trace: Trace, costs: CostReport) -> TotalsEntry:

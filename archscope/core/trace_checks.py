@@ -75,6 +75,10 @@ def _check_totals(document: TraceDocument) -> Iterator[Fault]:
     for field in ("params", "trainable_params", "macs"):
         if getattr(totals, field) != getattr(root, field):
             yield f"totals.{field}", f"is {getattr(totals, field)}, and that of the root {getattr(root, field)}"
+    for values in ([layer.own_macs for layer in document.layers], [op.macs for op in document.ops or ()]):
+        known = [value for value in values if value is not None]
+        if values and totals.macs is not None and len(known) == len(values) and sum(known) != totals.macs:
+            yield "totals.macs", f"is {totals.macs}, and its parts have {sum(known)}"
     if document.forward_complete != (document.failure is None):
         yield "forward_complete", f"is {_show(document.forward_complete)}, and failure says otherwise"
     if document.counts_complete != (totals.macs is not None):

@@ -134,12 +134,12 @@ def parse_count(word: str) -> int:
         raise UsageError(f"{_shorten(word)!r} is too long for a count", COUNT_FORMS)
     found = re.fullmatch(r"([0-9][0-9_,]*(?:\.[0-9]+)?|\.[0-9]+)\s*([kmgbt]?)", word.strip().casefold())
     if found is None:
-        raise UsageError(f"{shown} is not a count", COUNT_FORMS)
+        raise UsageError(f"{_shorten(word)!r} is not a count", COUNT_FORMS)
     digits, suffix = found.groups()
     exact = _read_digits(digits) * _COUNTS[suffix]
     if exact.denominator > 1:
         raise UsageError(
-            f"{shown} is no whole number",
+            f"{_shorten(word)!r} is no whole number",
             f"{COUNT_FORMS}; a bare number counts one by one, so {digits} million is {digits}M"
             if not suffix
             else COUNT_FORMS,

@@ -13,9 +13,8 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
-from archscope.core.errors import TargetError, join_words, suggest_names
-from archscope.core.paths import find_kind, list_folder, make_absolute, read_file
 from archscope.core.errors import TargetError, join_words, pass_interrupt, suggest_names
+from archscope.core.paths import find_kind, list_folder, make_absolute, read_file
 from archscope.targets.choice import choose_object
 from archscope.targets.failures import explain_failure, shorten_path
 from archscope.targets.imports import ImportScope

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archscope.core.errors import DataError, TargetError, UnknownNameError
+from archscope.core.errors import DataError, TargetError, UnknownNameError, pass_interrupt
 from archscope.core.json_text import parse_json
-from archscope.core.errors import TargetError, UnknownNameError, pass_interrupt
 from archscope.targets.failures import describe_error, find_place, shorten_path
 from archscope.targets.from_file import (
     check_file,

@@ -8,9 +8,8 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
-from archscope.core.errors import TargetError, UnknownNameError, UsageError, suggest_names
+from archscope.core.errors import TargetError, UnknownNameError, UsageError, pass_interrupt, suggest_names
 from archscope.core.paths import find_working_folder
-from archscope.core.errors import TargetError, UnknownNameError, pass_interrupt, suggest_names
 from archscope.targets.failures import explain_failure
 from archscope.targets.from_file import advise_failure, list_class_names, read_bytes
 from archscope.targets.imports import ImportScope

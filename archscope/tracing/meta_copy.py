@@ -14,9 +14,8 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
-from archscope.modules import is_training, iterate_modules, name_modules, name_parameters, set_training
 from archscope.core.errors import pass_interrupt
-from archscope.modules import iterate_modules, name_parameters
+from archscope.modules import is_training, iterate_modules, name_modules, name_parameters, set_training
 
 TensorMap = Callable[[torch.Tensor], torch.Tensor]
 

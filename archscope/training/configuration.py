@@ -1,19 +1,12 @@
 """The configuration of a run: what was asked for, merged with what a resumed run was started with."""
 
 from dataclasses import asdict, replace
-from typing import Any, ClassVar
-
-from archscope.core.codec import Document, decode, encode, fill
-from archscope.core.errors import UsageError
-from archscope.core.paths import expand_path, make_absolute
 from math import isfinite
-from pathlib import Path
 from typing import Annotated, Any, ClassVar
-import msgspec
-from archscope.core.codec import Document, NonEmpty, decode, encode, fill
 
 from archscope.core.codec import Bounds, Document, NonEmpty, decode, encode, fill
 from archscope.core.errors import DataError, UsageError
+from archscope.core.paths import expand_path, make_absolute
 from archscope.training.classifier import find_family
 from archscope.training.data.images import DataSubset
 from archscope.training.options import DEFAULT_EPOCHS, TrainOptions

@@ -9,8 +9,8 @@ from typing import Any
 
 from archscope.core.documents.findings import EpochMetrics
 from archscope.core.errors import MissingPackageError, TargetError
-from archscope.targets.imports import import_extra
 from archscope.core.escaping import escape_name
+from archscope.targets.imports import import_extra
 
 _STYLE = {
     "svg.fonttype": "none",  # text stays text, which can be searched and read aloud

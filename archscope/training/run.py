@@ -13,10 +13,8 @@ from archscope.machine.environment import describe_environment
 from archscope.machine.precision import Execution
 from archscope.training.checkpoint import Checkpoint, pack_checkpoint, pack_metrics, unpack_checkpoint
 from archscope.training.checks.labels import Outcome, check_labels
-from archscope.training.configuration import Configuration
-from archscope.training.curves import LEAST_EPOCHS, can_draw, draw_curves, find_obstacle
 from archscope.training.configuration import Configuration, list_differences
-from archscope.training.curves import LEAST_EPOCHS, can_draw, draw_curves
+from archscope.training.curves import LEAST_EPOCHS, can_draw, draw_curves, find_obstacle
 from archscope.training.data.pipeline import DeviceImages
 from archscope.training.evaluation import EvaluationOptions, evaluate
 from archscope.training.options import RunOptions

@@ -119,5 +119,5 @@ def test_configurations_are_traced_or_refused(
         assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
     counts = ", ".join(f"{count} exit {code}" for code, count in sorted(codes.items()))
     with capsys.disabled():
-        print(f"\n{CONFIGURATIONS} configurations of {len(known)} types: {counts}; {time.monotonic() - started:.0f} s")  # noqa: T201
+        print(f"\n{CONFIGURATIONS} configurations of {len(known)} types: {counts}; {time.monotonic() - started:.0f} s")
     assert not faults, "\n".join(faults)
