@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from archscope.benchmarking.options import Variant
     from archscope.benchmarking.report import BenchmarkReport
     from archscope.benchmarking.session import Listener
-    from archscope.core.documents.bench import Dtype
+    from archscope.core.documents.bench import BenchDocument, Dtype
     from archscope.core.documents.fit import FitDtype
     from archscope.counters.report import CounterReport
     from archscope.memory.document import FitReport
@@ -350,12 +350,10 @@ def benchmark(
         UsageError, UnknownNameError: what was asked cannot be done.
         DataError: images or the older run are missing or damaged.
     """
-    from archscope.benchmarking.compare import check_times, compare_with_old
+    from archscope.benchmarking.compare import compare_with_old
     from archscope.benchmarking.options import DEFAULT_SECONDS, BenchOptions, StepOptions, TrainingOptions
     from archscope.benchmarking.report import BenchmarkReport
     from archscope.benchmarking.session import SilentListener, bench_targets
-    from archscope.core.codec import read_document
-    from archscope.core.documents.bench import BenchDocument
 
     for target in targets:
         check_name("benchmark", target)
@@ -383,12 +381,21 @@ def benchmark(
         threads=threads,
         training=None if train_steps is None else TrainingOptions(train_steps, None if data is None else str(data)),
     )
-    old = read_document(expand_path(compare), BenchDocument) if compare is not None else None
-    if old is not None:
-        check_times(old, str(compare))
+    old = None if compare is None else _read_older(compare)
     found = bench_targets(targets, options, listener or SilentListener())
     ratios = compare_with_old(found, old) if old is not None else None
     return BenchmarkReport(found, ratios, "" if compare is None else str(compare))
+
+
+def _read_older(path: str | Path) -> "BenchDocument":
+    """An older run, checked before the work. Raises DataError."""
+    from archscope.benchmarking.compare import check_times
+    from archscope.core.codec import read_document
+    from archscope.core.documents.bench import BenchDocument
+
+    old = read_document(expand_path(path), BenchDocument)
+    check_times(old, str(path))
+    return old
 
 
 def _read_variants(device: str | None, dtype: str) -> "tuple[Variant, ...]":

@@ -68,6 +68,7 @@ def measure_values(
     for op in trace.ops if ops is None else ops:
         if not any(states.get(ref.value) for ref in op.inputs):
             continue
+        states |= {ref.value: _keep_within(states[ref.value], ref) for ref in op.inputs if states.get(ref.value)}
         outputs = follow_op(op, states)
         states |= {ref.value: _keep_within(state, ref) for ref, state in zip(op.outputs, outputs, strict=False)}
     return states

@@ -84,10 +84,10 @@ class TestBinary:
     ) -> None:
         folder = write_binary()
 
-        def refuse(path: Path) -> bytes:
+        def refuse(*_: object) -> int:
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr(Path, "read_bytes", refuse)
+        monkeypatch.setattr(os, "open", refuse)
         with pytest.raises(DataError, match=r"cannot read .*data_batch_1.bin: Permission denied"):
             binary.read_folder(folder, tiny)
 
