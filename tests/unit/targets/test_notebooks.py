@@ -10,7 +10,7 @@ import pytest
 from torch import nn
 
 from archscope.core.errors import TargetError, UnknownNameError
-from archscope.targets.from_notebook import strip_magics
+from archscope.targets.from_notebook import read_cells, strip_magics
 from archscope.targets.resolve import resolve_target
 
 NET = (
@@ -101,3 +101,30 @@ def test_notebooks_of_other_kinds(tmp_path: Path) -> None:
     path.write_text("[" * 100_000, encoding="utf-8")
     with pytest.raises(TargetError, match="not a notebook"):
         resolve_target(f"{path}:Net", {})
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [None, [], "x", 7, True, {"kernelspec": "python3"}, {"language_info": ["python"]}, {"kernelspec": {"name": None}}],
+    ids=str,
+)
+def test_metadata_of_another_form_say_nothing_of_the_language(tmp_path: Path, metadata: object) -> None:
+    path = tmp_path / "net.ipynb"
+    cells = [{"cell_type": "code", "source": ["x = 1\n"]}]
+    path.write_text(json.dumps({"cells": cells, "metadata": metadata}))
+    if metadata == {"kernelspec": {"name": None}}:
+        with pytest.raises(TargetError, match="a notebook of None, not of Python"):
+            read_cells(path)
+    else:
+        assert [cell.source for cell in read_cells(path)] == ["x = 1\n"]
+
+
+@pytest.mark.parametrize("source", [None, 3, [1], [None], {"a": [1]}, True])
+def test_sources_of_another_form_are_refused(tmp_path: Path, source: object) -> None:
+    path = tmp_path / "net.ipynb"
+    path.write_text(json.dumps({"cells": [{"cell_type": "code", "source": source}], "metadata": {}}))
+    if isinstance(source, dict):  # keys are words, which join
+        assert read_cells(path)
+    else:
+        with pytest.raises(TargetError, match="is not a notebook that can be read"):
+            read_cells(path)
