@@ -294,7 +294,7 @@ def _is_inexact(tensor: torch.Tensor) -> bool:
 def _make_tensor(item: InputTensor, floating: torch.dtype, device: torch.device) -> torch.Tensor:
     try:
         return _fill_tensor(item, floating, device)
-    except (RuntimeError, MemoryError) as error:
+    except (RuntimeError, MemoryError, TypeError, OverflowError) as error:  # the latter: beyond 64 bits
         size = "x".join(map(str, item.shape))
         told = read_message(error).splitlines()[0] if read_message(error) else "out of memory"
         raise InputSpecError(f"an input of {size} cannot be made: {told}", EXAMPLE) from error
