@@ -7,6 +7,7 @@ import unicodedata
 
 from markdown_it import MarkdownIt
 
+FORMATS = ("table", "plain", "json", "csv", "md", "tex")
 NAMES = (
     "\x1b[2J\x1b[H",
     "\x1b]0;title\x07",
