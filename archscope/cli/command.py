@@ -21,7 +21,6 @@ from archscope.cli.output import Output, choose_output
 from archscope.cli.progress import show_progress
 from archscope.core.directory import keep_directory
 from archscope.core.errors import ArchscopeError, OutputError, UnknownNameError
-from archscope.core.python_words import speak_shell
 from archscope.core.words import parse_arguments, parse_input
 
 if TYPE_CHECKING:
@@ -225,8 +224,7 @@ def _wrap(function: Callable[..., None]) -> Callable[..., None]:
             for name, bundle in bundles.items():
                 fields = [field.name for field in dataclasses.fields(bundle)]
                 given[name] = bundle(**{field: given.pop(field) for field in fields})
-            with speak_shell():
-                function(**given)
+            function(**given)
         except typer.Exit:
             raise
         except BaseException as error:  # noqa: BLE001  the last guard: nothing may reach the user as a traceback

@@ -23,8 +23,6 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from archscope.core.python_words import choose_words
-
 
 class ArchscopeError(Exception):
     """Anything archscope raises on purpose."""
@@ -32,7 +30,6 @@ class ArchscopeError(Exception):
     exit_code = 2
 
     def __init__(self, message: str, remedy: str = "") -> None:
-        message, remedy = choose_words(message), choose_words(remedy)
         super().__init__(message)
         self.message = message
         self.remedy = remedy

@@ -24,7 +24,7 @@ def test_a_process_takes_its_own_gpu() -> None:
     assert find_device("cuda") == torch.device("cuda", 0)
     assert find_device("cuda", local_rank=1) == torch.device("cuda", 1)
     assert find_device("cuda:2", local_rank=1) == torch.device("cuda", 2)
-    with pytest.raises(UsageError, match='device="cuda:4": no such GPU') as caught:
+    with pytest.raises(UsageError, match="--device cuda:4: no such GPU") as caught:
         find_device("cuda:4")
     assert "cuda:3 (GPU 3)" in caught.value.remedy
 
@@ -51,7 +51,7 @@ def test_a_gpu_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("CUDA error: busy\nmore")
 
     monkeypatch.setattr(torch, "empty", refuse)
-    with pytest.raises(UsageError, match=r'^device="cuda" cannot be used: CUDA error: busy\n  available: cpu'):
+    with pytest.raises(UsageError, match=r"^--device cuda cannot be used: CUDA error: busy\n  available: cpu"):
         find_device("cuda")
 
 
@@ -67,7 +67,7 @@ def test_a_machine_without_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
         ("cuda", "CUDA is not available"),
         ("mps", "not available on this machine"),
     ):
-        with pytest.raises(UsageError, match=f'device="{word}".*{told}') as caught:
+        with pytest.raises(UsageError, match=f"--device {word}.*{told}") as caught:
             find_device(word)
         assert caught.value.remedy == f"available: {list_devices()}"
 

@@ -162,7 +162,7 @@ class TestRunFolder:
         train(epochs=1)
         with pytest.raises(UsageError, match="holds a run already") as caught:
             train(epochs=1)
-        assert "resume=True" in caught.value.remedy
+        assert "--resume" in caught.value.remedy
 
     def test_the_loss_every_30_iterations(self, train: Train) -> None:
         listener = Listener()
@@ -249,13 +249,13 @@ class TestResume:
     @pytest.mark.parametrize(
         ("changed", "message"),
         [
-            ({"seed": 2}, "seed was 1, now 2"),
-            ({"recipe": "fast"}, "recipe was lecture-resnet, now fast"),
-            ({"batch_size": 16}, "batch_size was 8, now 16"),
-            ({"epochs": 1}, "epochs was 2, now 1"),
-            ({"arguments": {"width": 16}}, r"arguments was \{\}"),
-            ({"selection": DataSubset(subset=30)}, "classes, subset and shuffle_labels was"),
-            ({"machine": MachineOptions(threads=2)}, "threads was 1, now 2"),
+            ({"seed": 2}, "--seed was 1, now 2"),
+            ({"recipe": "fast"}, "--recipe was lecture-resnet, now fast"),
+            ({"batch_size": 16}, "--batch-size was 8, now 16"),
+            ({"epochs": 1}, "--epochs was 2, now 1"),
+            ({"arguments": {"width": 16}}, r"--arg was \{\}"),
+            ({"selection": DataSubset(subset=30)}, "--classes, --subset and --shuffle-labels was"),
+            ({"machine": MachineOptions(threads=2)}, "--threads was 1, now 2"),
         ],
     )
     def test_other_words_are_another_run(
@@ -267,7 +267,7 @@ class TestResume:
 
     def test_one_cycle_cannot_be_lengthened(self, train: Train, options: TrainOptions) -> None:
         train(recipe="fast")
-        with pytest.raises(UsageError, match="epochs was 2, now 3"):
+        with pytest.raises(UsageError, match="--epochs was 2, now 3"):
             train(recipe="fast", epochs=3, run=resume(options))
 
     def test_other_images(
@@ -284,7 +284,7 @@ class TestResume:
         result = train(reporter=listener, epochs=1, run=resume(options))
         assert len(result.metrics) == 1
         assert any("starting from the beginning" in note for note in listener.notes)
-        with pytest.raises(UsageError, match="resume needs run_dir"):
+        with pytest.raises(UsageError, match="--resume needs --run-dir"):
             train(run=resume(options, folder=None))
 
     @pytest.mark.parametrize("blob", [b"no checkpoint", b""])
@@ -342,7 +342,7 @@ class TestEnds:
             patch.setattr(os, "fsync", refuse)
             with pytest.raises(OutputError, match=r"last.pt: No space left on device") as caught:
                 train(epochs=2, run=resume(options))
-        assert "resume=True" in caught.value.remedy
+        assert "--resume" in caught.value.remedy
         assert hash_weights(tmp_path / "run") == before
         assert not list((tmp_path / "run").glob(".*"))
         assert len(train(epochs=2, run=resume(options)).metrics) == 2
@@ -356,7 +356,7 @@ class TestEnds:
         with pytest.raises(CheckError, match=r"the loss is NaN in epoch 1, at iteration 2 of 8") as caught:
             train("Explodes")
         assert caught.value.exit_code == 1
-        assert "learning_rate=0.002" in caught.value.remedy
+        assert "--lr 0.002" in caught.value.remedy
         assert not (tmp_path / "run" / "last.pt").exists()
 
     def test_a_held_out_loss_that_is_no_number(self, train: Train, tmp_path: Path) -> None:
@@ -387,7 +387,7 @@ class TestEnds:
         with pytest.raises(ModelError) as caught:
             train("Large")
         assert "16x16" in caught.value.remedy
-        assert "side=N" in caught.value.remedy
+        assert "--input N" in caught.value.remedy
         result = train("Large", side=16)
         assert any("resized from 8x8 to 16x16" in note for note in result.notes)
 
@@ -421,9 +421,9 @@ class TestEnds:
             train_target("resnet20", options)
 
     def test_a_device_that_is_not_there(self, train: Train) -> None:
-        with pytest.raises(UsageError, match='device="rocket" is not a device'):
+        with pytest.raises(UsageError, match="--device rocket is not a device"):
             train(machine=MachineOptions(device="rocket"))
-        with pytest.raises(UsageError, match='device="meta" is not supported'):
+        with pytest.raises(UsageError, match="--device meta is not supported"):
             train(machine=MachineOptions(device="meta"))
 
 
@@ -436,7 +436,7 @@ class TestChecks:
         listener = Listener()
         with pytest.raises(CheckError, match="1 check failed before the training: bounded-scores") as caught:
             train("Softmax", reporter=listener, run=replace(options.run, checks=True))
-        assert "checks=False" in caught.value.remedy
+        assert "--no-check" in caught.value.remedy
         assert listener.findings[0].code == "bounded-scores"
         assert not (tmp_path / "run").exists()
         assert len(train("Softmax", epochs=1).metrics) == 1
