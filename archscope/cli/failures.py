@@ -5,7 +5,7 @@ import traceback
 
 import typer
 
-from archscope.core.errors import ArchscopeError, read_message
+from archscope.core.errors import ArchscopeError, is_interrupt, read_message
 from archscope.core.escaping import escape_lines
 from archscope.rendering.stdout import wants_color
 
@@ -52,7 +52,7 @@ def _is_interrupt(error: BaseException | None) -> bool:
     """Whether Ctrl-C is behind it: modules in C make another error of one that comes while they are imported."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
-        if isinstance(error, KeyboardInterrupt):
+        if is_interrupt(error):
             return True
         seen.add(id(error))
         error = error.__cause__ or error.__context__

@@ -5,10 +5,11 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 from archscope.core.documents.findings import EpochMetrics
-from archscope.core.errors import MissingPackageError, TargetError
+from archscope.core.errors import TargetError
 from archscope.core.escaping import escape_name
 from archscope.targets.imports import import_extra
 
@@ -59,14 +60,17 @@ def can_draw() -> bool:
     return not find_obstacle()
 
 
-@cache
 def find_obstacle() -> str:
     """Why no SVG can be drawn, and what to install; empty where it can."""
+    return find_fault() if find_spec("matplotlib") else "needs matplotlib: pip install 'torch-archscope[plot]'"
+
+
+@cache
+def find_fault() -> str:
+    """Why matplotlib, which is installed, cannot be imported; empty where it can."""
     try:
         for name in ("matplotlib", "matplotlib.figure"):
             import_extra(name, "plot", "it")
-    except MissingPackageError as error:
-        return f"needs matplotlib: {error.remedy}"
     except TargetError as error:
         return f"cannot be drawn: {error.message}; {error.remedy.splitlines()[0]}"
     return ""

@@ -145,7 +145,7 @@ class TestWords:
     def test_what_is_no_amount_says_how_to_write_one(self, text: str) -> None:
         with pytest.raises(UsageError) as caught:
             parse_memory(text)
-        assert 'memory="16GiB"' in caught.value.remedy
+        assert "--memory 16GiB" in caught.value.remedy
 
     @pytest.mark.parametrize(
         ("amount", "text"),

@@ -143,12 +143,12 @@ def test_what_is_no_count_is_refused(word: str) -> None:
         parse_count(word)
 
 
-@pytest.mark.parametrize("digits", [37, 400, 4300, 5000])
+@pytest.mark.parametrize("digits", [400, 4300, 5000])
 def test_a_number_that_counts_nothing_is_refused(run: Any, digits: int) -> None:
     code, out, err = run("vgg", *CFG, "--max-macs", "9" * digits)
     assert (code, out) == (2, "")
     assert err.startswith(f"error: --max-macs '{'9' * 37}")
-    with pytest.raises(UsageError, match="max_macs is larger than any count"):
+    with pytest.raises(UsageError, match="max_macs cannot be a number above"):
         archscope.budget("vgg11", max_macs=10 ** (digits + 12))
     assert run("vgg", *CFG, "--max-macs", "9" * 36 + "T")[0] == 0
 

@@ -96,7 +96,7 @@ def test_what_a_model_raises_is_the_models_failure(kind: str, where: str, capsys
         code = main([*words, "--arg", f"where={where}"])
         told = capsys.readouterr().err
         # A constructor that raises an ordinary exception is a target that cannot be built.
-        assert code == (2 if (where, kind) == ("constructor", "mute") and command != "bench" else 3), (command, told)
+        assert code == (2 if (where, kind) == ("constructor", "mute") else 3), (command, told)
         assert "bug in archscope" not in told
         if kind != "mute" and command != "bench":
             assert "net.py:" in told

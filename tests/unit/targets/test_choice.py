@@ -108,7 +108,7 @@ def test_one_that_needs_arguments_says_which(tmp_path: Path) -> None:
     path.write_text(HEAD + write_class("Sized", "self.fc = nn.Linear(n, n)", signature="self, n"), encoding="utf-8")
     with pytest.raises(TargetError, match=r"Sized of .* needs the argument n") as caught:
         resolve_target(str(path), {})
-    assert 'arguments={"n": VALUE}' in caught.value.remedy
+    assert "--arg n=VALUE" in caught.value.remedy
 
 
 def test_a_file_without_models_says_so(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def leaves() -> nn.Module:
 def test_missing_arguments_are_listed_with_an_example() -> None:
     with pytest.raises(TargetError, match=r"Net of a\.py needs the arguments width, scale and name") as caught:
         check_call(Net, {}, "Net of a.py")
-    assert caught.value.remedy == 'give a value to each: arguments={"width": 10, "scale": 0.5, "name": TEXT}'
+    assert caught.value.remedy == "give a value to each: --arg width=10 --arg scale=0.5 --arg name=TEXT"
     with pytest.raises(TargetError, match="needs the argument name"):
         check_call(Net, {"width": 1, "scale": 1.0}, "Net")
     check_call(Net, {"width": 1, "scale": 1.0, "name": "n"}, "Net")
@@ -78,7 +78,7 @@ def test_position_only_arguments_cannot_be_given() -> None:
 def test_arguments_that_a_factory_sets_itself_cannot_be_given(call: Callable[..., nn.Module]) -> None:
     with pytest.raises(FixedArgumentError, match="make sets width itself") as caught:
         call_constructor(call, {"width": 1, "scale": 1.0, "name": "n"}, "make")
-    assert (caught.value.name, caught.value.remedy) == ("width", "leave out the argument width")
+    assert (caught.value.name, caught.value.remedy) == ("width", "leave out --arg width")
 
 
 def test_what_a_constructor_raises_says_where() -> None:

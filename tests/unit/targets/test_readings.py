@@ -238,7 +238,7 @@ def test_both_readings_fail() -> None:
     assert "conv (Conv1d) failed on 8x128x64" in caught.value.message
     other, exact = caught.value.remedy.splitlines()
     assert other.startswith("read as 1x8x128x64, conv (Conv1d) failed: ")
-    assert exact == 'inputs="x=8x128x64" gives exactly these sizes'
+    assert exact == "--input x=8x128x64 gives exactly these sizes"
 
 
 def test_a_convolution_that_got_its_batch_is_not_asked_again() -> None:

@@ -145,7 +145,7 @@ def test_an_architecture_alone_says_the_kind(tmp_path: Path) -> None:
         ({"model_type": "brt"}, {}, "bert"),
         ({**BERT, "architectures": ["BertForMaskdLM"]}, {}, "BertForMaskedLM"),
         (BERT, {"auto": "AutoModelForCausaLM"}, "AutoModelForCausalLM"),
-        (BERT, {"auto": "BertTokenizer"}, 'arguments={"auto": '),
+        (BERT, {"auto": "BertTokenizer"}, "--arg auto="),
         (BERT, {"hiden_size": 8}, "hidden_size"),
         (BERT, {"hidden_size": "wide"}, "refused by BertConfig"),
         (BERT, {"hidden_size": 15}, "attention heads"),
@@ -178,7 +178,7 @@ def test_unknown_inputs_are_asked_for(tmp_path: Path) -> None:
     target = resolve_target(f"hf:{write(tmp_path, config)}", {})
     with pytest.raises(TargetError, match="usual inputs of PerceiverModel are not known") as caught:
         inputs_of(target, target.build())
-    assert 'inputs="inputs=SHAPE"' in caught.value.remedy
+    assert "--input inputs=SHAPE" in caught.value.remedy
 
 
 def test_no_backbone_is_looked_for_on_the_hub(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_dummy_inputs_stand_in_where_they_cover_forward() -> None:
     module.dummy_inputs = {"hidden_states": torch.zeros(2, 5)}
     with pytest.raises(TargetError, match="not known; its forward takes hidden_states, grid") as caught:
         describe_inputs(module)
-    assert 'inputs=["hidden_states=SHAPE", "grid=SHAPE"]' in caught.value.remedy
+    assert "--input hidden_states=SHAPE --input grid=SHAPE" in caught.value.remedy
 
 
 def test_texts_are_the_dummies_of_transformers_where_they_fit() -> None:

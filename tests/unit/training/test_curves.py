@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from archscope.training.curves import can_draw, find_obstacle
+from archscope.training.curves import can_draw, find_fault, find_obstacle
 
 
 @pytest.fixture
@@ -15,9 +15,9 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)
-    find_obstacle.cache_clear()
+    find_fault.cache_clear()
     yield monkeypatch
-    find_obstacle.cache_clear()
+    find_fault.cache_clear()
 
 
 def test_a_broken_matplotlib_is_named(fresh: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -31,13 +31,6 @@ def test_a_broken_matplotlib_is_named(fresh: pytest.MonkeyPatch, tmp_path: Path)
 
 
 def test_a_missing_matplotlib_is_named(fresh: pytest.MonkeyPatch) -> None:
-    import importlib.abc
-    import sys
-
-    class Hide(importlib.abc.MetaPathFinder):
-        def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-            if name.partition(".")[0] == "matplotlib":
-                raise ModuleNotFoundError(f"No module named {name!r}", name="matplotlib")
-
-    fresh.setattr(sys, "meta_path", [Hide(), *sys.meta_path])
+    fresh.setattr("archscope.training.curves.find_spec", lambda name: None)
+    assert not can_draw()
     assert find_obstacle() == "needs matplotlib: pip install 'torch-archscope[plot]'"

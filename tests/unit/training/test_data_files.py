@@ -276,7 +276,7 @@ class TestClassFolders:
         """A pipe would never end."""
         self.write(image, tmp_path)
         os.mkfifo(tmp_path / "train" / "ant" / "9.png")
-        with pytest.raises(DataError, match=r"ant/9.png is not a file"):
+        with pytest.raises(DataError, match=r"ant/9.png cannot be read as an image: it is a pipe"):
             folders.read_class_folders(tmp_path)
 
     def test_images_too_large_for_memory(self, image: Any, tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cifar10, "CIFAR10", closed)
     with pytest.raises(DataError, match=r"cannot download http://127.0.0.1:9/file: .*refused") as caught:
         cifar10.load_data(None, SilentReporter())
-    assert 'data="cifar-10-binary.tar.gz"' in caught.value.remedy
+    assert "--data cifar-10-binary.tar.gz" in caught.value.remedy
     assert caught.value.exit_code == 2
 
 

@@ -110,7 +110,7 @@ class TestModelErrors:
 
         with pytest.raises(ModelError, match="memory is too small") as caught:
             run_model(run)
-        assert "batch_size" in caught.value.remedy
+        assert "--batch-size" in caught.value.remedy
 
     def test_a_constructor_that_takes_classes_and_cannot_use_them(self, tmp_path: Path) -> None:
         path = tmp_path / "strict.py"
@@ -143,7 +143,7 @@ class TestModelErrors:
         monkeypatch.setattr(classifier, "observe_target", refuse)
         with pytest.raises(ModelError) as caught:
             classifier.build_classifier(f"{net_file}:Large", {}, classifier.Wanted(3, (3, 8, 8)), seed=0)
-        assert caught.value.remedy == "side=N resizes the images to NxN"
+        assert caught.value.remedy == "--input N resizes the images to NxN"
 
 
 class TestFiles:
@@ -169,7 +169,7 @@ class TestFiles:
         (tmp_path / "file").touch()
         with pytest.raises(OutputError, match="cannot make") as caught:
             RunFolder(tmp_path / "file").prepare()
-        assert "run_dir" in caught.value.remedy
+        assert "--run-dir" in caught.value.remedy
 
     def test_what_a_killed_run_left_is_removed(self, tmp_path: Path) -> None:
         (tmp_path / ".last.pt.x1.part").touch()
