@@ -217,7 +217,9 @@ class TestInterrupts:
     @pytest.mark.parametrize("delay_s", [0.001, 0.03, 0.15, 0.8])
     def test_ctrl_c_shows_no_traceback(self, delay_s: float) -> None:
         code = (
-            "import os, sys; sys.argv[1:] = ['trace', 'torchvision:inception_v3']; "
+            # Whoever runs these tests in the background ignores Ctrl-C, and so would what they start.
+            "import os, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+            "sys.argv[1:] = ['trace', 'resnet1202']; "
             "from archscope.__main__ import main; os.write(1, b'.'); sys.exit(main())"
         )
         process = subprocess.Popen(
