@@ -68,7 +68,7 @@ def test_the_bound_counts_what_lives_and_nothing_else() -> None:
         func = torch.ops.aten.add.Tensor
         return executor.run(func, describe_operator(func), (tensor, tensor), {})
 
-    for _ in range(20):  # each result dies
+    for _ in range(3):  # each result dies
         add(block)
         gc.collect()
     first = add(block)
